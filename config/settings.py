@@ -1,0 +1,179 @@
+"""All settings, read from the environment (django-environ); `.env.example` documents each variable."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import environ
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+if (BASE_DIR / ".env").exists():
+    env.read_env(BASE_DIR / ".env")
+
+ENVIRONMENT = env.str("ENVIRONMENT", "development")
+PRODUCTION = ENVIRONMENT == "production"
+DEBUG = env.bool("DEBUG", False)
+STATE_DIR = Path(env.str("STATE_DIR", str(BASE_DIR / ".state")))
+
+SECRET_KEY = env.str("SECRET_KEY", "" if PRODUCTION else "development-only-secret-key-never-used-in-production-00")
+FIELD_ENCRYPTION_KEYS: list[str] = env.list(
+    "FIELD_ENCRYPTION_KEYS", default=[] if PRODUCTION else ["ZGV2ZWxvcG1lbnQtb25seS1maWVsZC1rZXktMDAwMDA="]
+)
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[] if PRODUCTION else ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ALLOWED_ORIGINS", default=[])
+
+# --- Apps ---------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_filters",
+    "django_structlog",
+    "corsheaders",
+    "channels",
+    "procrastinate.contrib.django",
+    "practices",
+    "accounts",
+    "patients",
+    "appointments",
+    "audit",
+    "integrations",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+    "practices.middleware.TenantMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+ASGI_APPLICATION = "config.asgi.application"
+APPEND_SLASH = True
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "config" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+# --- PostgreSQL and Redis -------------------------------------------------------------------------
+DATABASE_URL = env.str("DATABASE_URL", "")
+DATABASE_OWNER_URL = env.str("DATABASE_OWNER_URL", "")
+REDIS_URL = env.str("REDIS_URL", "")
+EMBEDDED_SERVICES = not (DATABASE_URL and REDIS_URL)
+if EMBEDDED_SERVICES and not PRODUCTION:
+    from config import embedded
+
+    _services = embedded.ensure(STATE_DIR, postgres=not DATABASE_URL, redis=not REDIS_URL)
+    DATABASE_URL = DATABASE_URL or _services.database_url
+    DATABASE_OWNER_URL = DATABASE_OWNER_URL or _services.database_owner_url
+    REDIS_URL = REDIS_URL or _services.redis_url
+
+# No practice and no user until a transaction names them: the row policies compare with these.
+NO_CONTEXT = "00000000-0000-0000-0000-000000000000"
+_NO_CONTEXT_OPTIONS = f"-c app.practice_id={NO_CONTEXT} -c app.user_id={NO_CONTEXT}"
+
+
+def _database(url: str, **options: object) -> dict[str, Any]:
+    config: dict[str, Any] = dict(environ.Env.db_url_config(url))
+    config["OPTIONS"] = {**config.get("OPTIONS", {}), "options": _NO_CONTEXT_OPTIONS, **options}
+    config["CONN_MAX_AGE"] = 0
+    return config
+
+
+DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", 16)
+_POOL = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
+DATABASES = {
+    "default": _database(DATABASE_URL or "postgres:///", pool=_POOL),
+    "owner": _database(DATABASE_OWNER_URL or DATABASE_URL or "postgres:///"),
+}
+CACHES = {"default": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": REDIS_URL or "redis://"}}
+CHANNEL_LAYERS = {
+    "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}},
+}
+
+# --- Identity ---------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["accounts.backends.RoleBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+ACCESS_TOKEN_LIFETIME = timedelta(minutes=env.int("ACCESS_TOKEN_MINUTES", 10))
+REFRESH_TOKEN_LIFETIME = timedelta(days=env.int("REFRESH_TOKEN_DAYS", 14))
+SIMPLE_JWT = {
+    "ALGORITHM": "HS256",
+    "SIGNING_KEY": env.str("JWT_SIGNING_KEY", "" if PRODUCTION else "development-only-jwt-signing-key-never-in-production"),
+    "ACCESS_TOKEN_LIFETIME": ACCESS_TOKEN_LIFETIME,
+    "REFRESH_TOKEN_LIFETIME": REFRESH_TOKEN_LIFETIME,
+    "AUDIENCE": "practice-api",
+    "ISSUER": "practice-backend",
+    "USER_ID_CLAIM": "sub",
+    "UPDATE_LAST_LOGIN": False,
+}
+LOGIN_URL = "admin:login"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = PRODUCTION
+CSRF_COOKIE_SECURE = PRODUCTION
+
+# --- API ------------------------------------------------------------------------------------------
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.RolePermission"],
+    "DEFAULT_PARSER_CLASSES": ["config.api.parsers.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["config.api.rendering.JSONRenderer"],
+    "DEFAULT_PAGINATION_CLASS": "config.api.pagination.KeysetPagination",
+    "DEFAULT_FILTER_BACKENDS": ["config.api.filters.FilterBackend", "config.api.filters.OrderingBackend"],
+    "DEFAULT_SCHEMA_CLASS": "config.api.schema.Schema",
+    "EXCEPTION_HANDLER": "config.api.problem.exception_handler",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "URL_FORMAT_OVERRIDE": None,
+}
+RATELIMIT_ENABLE = env.bool("RATELIMIT_ENABLE", True)
+RATE_LIMITS = {
+    "user": env.str("RATE_LIMIT_USER", "600/m"),
+    "anonymous": env.str("RATE_LIMIT_ANONYMOUS", "60/m"),
+    "auth_address": env.str("RATE_LIMIT_AUTH_ADDRESS", "10/m"),
+    "auth_account": env.str("RATE_LIMIT_AUTH_ACCOUNT", "5/m"),
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+# --- Time, language, files --------------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+STATIC_URL = "/static/"
+STATIC_ROOT = STATE_DIR / "static"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+X_FRAME_OPTIONS = "DENY"
