@@ -1,20 +1,26 @@
 """All settings, read from the environment (django-environ); `.env.example` documents each variable."""
 
+import os
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 if (BASE_DIR / ".env").exists():
     env.read_env(BASE_DIR / ".env")
 
-ENVIRONMENT = env.str("ENVIRONMENT", "development")
+# pytest needs no variable set: it always runs on the test services, never on those that hold somebody's data.
+ENVIRONMENT = env.str("ENVIRONMENT", "test" if "pytest" in sys.modules else "development")
 PRODUCTION = ENVIRONMENT == "production"
+TESTING = ENVIRONMENT == "test"
 DEBUG = env.bool("DEBUG", False)
-STATE_DIR = Path(env.str("STATE_DIR", str(BASE_DIR / ".state")))
+STATE_DIR = Path(env.str("STATE_DIR", str(BASE_DIR / ".state"))).absolute() / ("test" if TESTING else "")
 
 SECRET_KEY = env.str("SECRET_KEY", "" if PRODUCTION else "development-only-secret-key-never-used-in-production-00")
 FIELD_ENCRYPTION_KEYS: list[str] = env.list(
@@ -89,7 +95,10 @@ EMBEDDED_SERVICES = not (DATABASE_URL and REDIS_URL)
 if EMBEDDED_SERVICES and not PRODUCTION:
     from config import embedded
 
-    _services = embedded.ensure(STATE_DIR, postgres=not DATABASE_URL, redis=not REDIS_URL)
+    try:
+        _services = embedded.ensure(STATE_DIR, postgres=not DATABASE_URL, redis=not REDIS_URL, durable=not TESTING)
+    except embedded.EmbeddedError as error:
+        raise ImproperlyConfigured(str(error)) from error
     DATABASE_URL = DATABASE_URL or _services.database_url
     DATABASE_OWNER_URL = DATABASE_OWNER_URL or _services.database_owner_url
     REDIS_URL = REDIS_URL or _services.redis_url
@@ -112,9 +121,16 @@ DATABASES = {
     "default": _database(DATABASE_URL or "postgres:///", pool=_POOL),
     "owner": _database(DATABASE_OWNER_URL or DATABASE_URL or "postgres:///"),
 }
+# Test processes running side by side share the server but neither its keys nor its channels.
+_TEST_PROCESS = os.environ.get("PYTEST_XDIST_WORKER", "")
+if _TEST_PROCESS:
+    REDIS_URL = urlsplit(REDIS_URL)._replace(path=f"/{int(_TEST_PROCESS.removeprefix('gw')) + 1}").geturl()
 CACHES = {"default": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": REDIS_URL or "redis://"}}
 CHANNEL_LAYERS = {
-    "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}},
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL], "prefix": f"practice{_TEST_PROCESS}"},
+    },
 }
 
 # --- Identity ---------------------------------------------------------------------------------------
@@ -131,7 +147,9 @@ ACCESS_TOKEN_LIFETIME = timedelta(minutes=env.int("ACCESS_TOKEN_MINUTES", 10))
 REFRESH_TOKEN_LIFETIME = timedelta(days=env.int("REFRESH_TOKEN_DAYS", 14))
 SIMPLE_JWT = {
     "ALGORITHM": "HS256",
-    "SIGNING_KEY": env.str("JWT_SIGNING_KEY", "" if PRODUCTION else "development-only-jwt-signing-key-never-in-production"),
+    "SIGNING_KEY": env.str(
+        "JWT_SIGNING_KEY", "" if PRODUCTION else "development-only-jwt-signing-key-never-in-production"
+    ),
     "ACCESS_TOKEN_LIFETIME": ACCESS_TOKEN_LIFETIME,
     "REFRESH_TOKEN_LIFETIME": REFRESH_TOKEN_LIFETIME,
     "AUDIENCE": "practice-api",
