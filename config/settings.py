@@ -55,6 +55,9 @@ INSTALLED_APPS = [
     "audit",
     "integrations",
 ]
+OWN_APPS = ["practices", "accounts", "patients", "appointments", "audit", "integrations"]
+# The only models that belong to no practice; a system check refuses any other.
+GLOBAL_MODELS = ["practices.Practice", "accounts.User"]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -70,6 +73,7 @@ MIDDLEWARE = [
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
+ADMIN_PATH = "/admin/"
 ASGI_APPLICATION = "config.asgi.application"
 APPEND_SLASH = True
 TEMPLATES: list[dict[str, Any]] = [

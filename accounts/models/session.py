@@ -1,0 +1,27 @@
+from django.conf import settings
+from django.db import models
+
+from practices.constraints import OwnRows
+from practices.models import TenantModel
+
+
+class RefreshSession(TenantModel):
+    """One login: a family of refresh tokens of which only the newest is good. Revoking it ends its access tokens too."""
+
+    area = "members"
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="refresh_sessions", db_index=True)
+    generation = models.PositiveIntegerField(default=1)
+    """Of the newest refresh token; an older one is a replay, but for a grace of seconds after `rotated_at`."""
+    rotated_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    user_agent = models.CharField(max_length=300, blank=True)
+    ip = models.GenericIPAddressField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at", "id"]
+        constraints = [OwnRows(name="accounts_refreshsession_own_rows")]
+
+    def __str__(self) -> str:
+        return f"Session of {self.created_at:%Y-%m-%d %H:%M}"

@@ -1,0 +1,96 @@
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+from django.db.models.functions import Lower
+
+from accounts.roles import Access, allowed
+from practices.models import new_id
+from practices.tenancy import current_scope
+
+_ACCESS_OF_PERMISSION = {"view": Access.READ, "add": Access.WRITE, "change": Access.WRITE, "delete": Access.FULL}
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        user = self.model(email=email.lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        return self.create_user(email, password, is_superuser=True, **fields)
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(email=(username or "").lower())
+
+
+class User(AbstractBaseUser):
+    """A person who logs in. Global: holds nothing clinical, and reaches a practice only through a Membership."""
+
+    area: ClassVar[str] = "platform"
+    audited: ClassVar[bool] = True
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    email = models.EmailField(unique=True)
+    name = models.CharField(max_length=200, blank=True)
+    is_active = models.BooleanField(default=True)
+    is_superuser = models.BooleanField(
+        default=False, help_text="Manages practices and users of the platform; sees no patient data."
+    )
+    token_version = models.PositiveIntegerField(default=1, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = UserManager()
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        ordering = ["email"]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(email=Lower("email")), name="user_email_lower_case"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+    def clean(self) -> None:
+        super().clean()
+        self.email = self.email.lower()
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether the admin lets the user log in; what they find there is decided by roles."""
+        return self.is_active
+
+    def has_perm(self, perm: str, obj: models.Model | None = None) -> bool:
+        """Django's permission names (`patients.view_patient`), answered from the role table for the active practice."""
+        from django.apps import apps
+
+        app_label, _, codename = perm.partition(".")
+        action, _, model_name = codename.partition("_")
+        try:
+            model = apps.get_model(app_label, model_name)
+        except LookupError:
+            return False
+        return self._may(_ACCESS_OF_PERMISSION.get(action, Access.FULL), getattr(model, "area", ""))
+
+    def has_perms(self, perm_list: list[str], obj: models.Model | None = None) -> bool:
+        return all(self.has_perm(perm, obj) for perm in perm_list)
+
+    def has_module_perms(self, app_label: str) -> bool:
+        from django.apps import apps
+
+        return any(
+            self._may(Access.READ, getattr(model, "area", "")) for model in apps.get_app_config(app_label).get_models()
+        )
+
+    def _may(self, access: Access, area: str) -> bool:
+        scope = current_scope()
+        if not self.is_active or scope is None:
+            return False
+        if scope.practice_id is None:
+            return self.is_superuser and area in {"platform", "practice_settings"}
+        return scope.actor.id == self.pk and allowed(scope.actor.roles, area, access)

@@ -1,0 +1,108 @@
+"""Who may do what: one table of role x area, obeyed by every endpoint and every admin page. What it doesn't grant is denied."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import IntEnum
+
+from django.db import models
+
+
+class Role(models.TextChoices):
+    OWNER = "owner"
+    ADMIN = "admin"
+    PROVIDER = "provider"
+    ASSISTANT = "assistant"
+    FRONT_DESK = "front_desk"
+    BILLER = "biller"
+    AUDITOR = "auditor"
+
+
+class Area(models.TextChoices):
+    """A row of the table. A model names its own in `Model.area`; a view may name another for one action."""
+
+    PRACTICE_SETTINGS = "practice_settings"
+    MEMBERS = "members"
+    PATIENTS = "patients"
+    COVERAGE = "coverage"
+    CLINICAL = "clinical"
+    ALERTS = "alerts"
+    NOTES = "notes"
+    APPOINTMENTS = "appointments"
+    OVERBOOK = "overbook"
+    AVAILABILITY = "availability"
+    MONEY = "money"
+    MONEY_VOID = "money_void"
+    MESSAGES = "messages"
+    MERGE = "merge"
+    BREAK_GLASS = "break_glass"
+    AUDIT = "audit"
+    EXPORT = "export"
+    KEYS = "keys"
+    PLATFORM = "platform"
+
+
+class Access(IntEnum):
+    """Each level includes those below it."""
+
+    NONE = 0
+    READ = 1
+    WRITE = 2
+    FULL = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """`others` holds for every row, `own` (never less) for the rows that are the member's own."""
+
+    others: Access = Access.NONE
+    own: Access = Access.NONE
+
+
+NOTHING = Grant()
+READ = Grant(Access.READ, Access.READ)
+WRITE = Grant(Access.WRITE, Access.WRITE)
+FULL = Grant(Access.FULL, Access.FULL)
+OWN = Grant(Access.NONE, Access.FULL)
+OWN_WRITE = Grant(Access.NONE, Access.WRITE)
+OWN_WRITE_READ_OTHERS = Grant(Access.READ, Access.WRITE)
+
+_COLUMNS = (Role.OWNER, Role.ADMIN, Role.PROVIDER, Role.ASSISTANT, Role.FRONT_DESK, Role.BILLER, Role.AUDITOR)
+_ROWS: dict[Area, tuple[Grant, Grant, Grant, Grant, Grant, Grant, Grant]] = {
+    Area.PRACTICE_SETTINGS: (FULL, FULL, READ, READ, READ, READ, READ),
+    Area.MEMBERS: (FULL, WRITE, READ, READ, READ, READ, READ),
+    Area.PATIENTS: (FULL, FULL, WRITE, WRITE, WRITE, READ, READ),
+    Area.COVERAGE: (FULL, FULL, READ, READ, WRITE, WRITE, READ),
+    Area.CLINICAL: (FULL, READ, WRITE, WRITE, NOTHING, NOTHING, READ),
+    Area.ALERTS: (FULL, READ, WRITE, WRITE, READ, NOTHING, READ),
+    Area.NOTES: (NOTHING, NOTHING, OWN_WRITE_READ_OTHERS, READ, NOTHING, NOTHING, NOTHING),
+    Area.APPOINTMENTS: (FULL, FULL, WRITE, WRITE, WRITE, READ, READ),
+    Area.OVERBOOK: (FULL, FULL, OWN_WRITE, NOTHING, NOTHING, NOTHING, NOTHING),
+    Area.AVAILABILITY: (FULL, FULL, OWN, READ, READ, NOTHING, READ),
+    Area.MONEY: (FULL, FULL, READ, NOTHING, WRITE, FULL, READ),
+    Area.MONEY_VOID: (FULL, FULL, NOTHING, NOTHING, NOTHING, FULL, NOTHING),
+    Area.MESSAGES: (FULL, FULL, WRITE, WRITE, WRITE, READ, READ),
+    Area.MERGE: (FULL, FULL, NOTHING, NOTHING, OWN_WRITE, NOTHING, NOTHING),
+    Area.BREAK_GLASS: (NOTHING, NOTHING, WRITE, NOTHING, NOTHING, NOTHING, NOTHING),
+    Area.AUDIT: (FULL, READ, NOTHING, NOTHING, NOTHING, NOTHING, FULL),
+    Area.EXPORT: (FULL, FULL, NOTHING, NOTHING, NOTHING, OWN_WRITE, NOTHING),
+    Area.KEYS: (FULL, FULL, OWN_WRITE, NOTHING, NOTHING, NOTHING, READ),
+}
+ROLE_ACCESS: dict[Area, dict[Role, Grant]] = {
+    area: dict(zip(_COLUMNS, row, strict=True)) for area, row in _ROWS.items()
+}
+
+
+def grant(roles: Collection[str], area: str) -> Grant:
+    """What these roles together allow in an area; an unknown role or area allows nothing."""
+    row = ROLE_ACCESS.get(Area(area), {}) if area in Area.values else {}
+    grants = [row[Role(role)] for role in roles if role in row]
+    return Grant(
+        max((each.others for each in grants), default=Access.NONE),
+        max((each.own for each in grants), default=Access.NONE),
+    )
+
+
+def allowed(roles: Collection[str], area: str, access: Access, *, own: bool = False) -> bool:
+    """Whether these roles may, for somebody else's row or (`own`) their own."""
+    granted = grant(roles, area)
+    return (granted.own if own else granted.others) >= access

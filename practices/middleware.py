@@ -1,0 +1,85 @@
+"""One transaction around the whole request, in the scope of the practice that its token or admin session names."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
+from django.http import HttpRequest, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from rest_framework_simplejwt.exceptions import TokenError
+from rest_framework_simplejwt.tokens import AccessToken
+
+from practices import signals
+from practices.tenancy import Actor, Scope, identity_scope, platform_scope, practice_scope
+
+SESSION_PRACTICE = "practice_id"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+
+
+class TenantMiddleware:
+    """Commits below status 400, rolls back from there on. Whether the user may still come in is checked by
+    authentication inside the scope; here only the signature of who names the practice is.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        opening = self._opening(request)
+        if opening is None:
+            return self._announce(request, self.get_response(request), None)
+        scope = None
+        try:
+            with opening as scope:
+                response = self._respond(request)
+        except IntegrityError:
+            # A deferred key at COMMIT: something the request relied on was removed meanwhile. All is rolled back.
+            response = self._conflict(request)
+        return self._announce(request, response, scope)
+
+    def _opening(self, request: HttpRequest) -> AbstractContextManager[Scope] | None:
+        """The scope to open, or None for a request that names nobody we can verify."""
+        origin = {"request_id": getattr(request, "request_id", ""), "ip": request.META.get("REMOTE_ADDR") or None}
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            claims = _verified(token)
+            return claims and practice_scope(claims[0], actor=Actor.user(claims[1]), **origin)
+        if not request.path_info.startswith(settings.ADMIN_PATH) or not request.user.is_authenticated:
+            return None
+        user_id = request.user.pk
+        if practice_id := request.session.get(SESSION_PRACTICE):
+            return practice_scope(UUID(practice_id), actor=Actor.user(user_id), **origin)
+        if request.user.is_superuser:
+            return platform_scope(actor=Actor.user(user_id), **origin)
+        return identity_scope(user_id, **origin)
+
+    def _respond(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if isinstance(response, StreamingHttpResponse):
+            response.streaming_content = [b"".join(response)]  # its queries belong inside the transaction
+        if response.status_code >= 400:
+            transaction.set_rollback(True)
+        elif request.method not in SAFE_METHODS:
+            connection.check_constraints()
+        return response
+
+    def _conflict(self, request: HttpRequest) -> HttpResponseBase:
+        from config.api.problem import Problem, problem_response
+
+        return problem_response(request, Problem(409, "conflict", "Something this relied on was changed meanwhile."))
+
+    def _announce(self, request: HttpRequest, response: HttpResponseBase, scope: Scope | None) -> HttpResponseBase:
+        if response.status_code in {401, 403, 404, 409, 412, 429} and scope is not None:
+            signals.request_refused.send(type(self), request=request, status=response.status_code, scope=scope)
+        return response
+
+
+def _verified(token: str) -> tuple[UUID, UUID] | None:
+    """(practice, user) of a token we signed that is still fresh; None for any other."""
+    try:
+        claims = AccessToken(token)  # type: ignore[arg-type]  # annotated as Token, takes the encoded string
+        return UUID(claims["practice"]), UUID(claims["sub"])
+    except (TokenError, KeyError, ValueError, TypeError, AttributeError):
+        return None

@@ -1,0 +1,18 @@
+from practices.models.base import ConcurrentEdit, TenantModel, VersionedModel, new_id
+from practices.models.calendar import CancellationReason, Closure
+from practices.models.place import Location, Resource
+from practices.models.practice import Practice, PracticePolicy, TimeZoneField
+
+__all__ = [
+    "CancellationReason",
+    "ConcurrentEdit",
+    "Closure",
+    "Location",
+    "Practice",
+    "PracticePolicy",
+    "Resource",
+    "TenantModel",
+    "TimeZoneField",
+    "VersionedModel",
+    "new_id",
+]

@@ -1,0 +1,91 @@
+"""What every model of a practice derives from."""
+
+from collections.abc import Collection
+from typing import Any, ClassVar, Self
+from uuid import UUID
+
+import uuid_utils.compat
+from django.db import models
+
+from practices.fields import PracticeField
+from practices.querysets import TenantManager
+from practices.tenancy import ScopeError, active_practice_id
+
+
+def new_id() -> UUID:
+    """A UUIDv7, made here since PostgreSQL has its own only from version 18."""
+    return uuid_utils.compat.uuid7()
+
+
+class ConcurrentEdit(Exception):
+    """Somebody else saved the row since it was read. Nothing was written."""
+
+
+class TenantModel(models.Model):
+    """A row of one practice. Saving and deleting outside that practice's scope raises."""
+
+    area: ClassVar[str]
+    """The row of the role table that says who may do what with it."""
+    audited: ClassVar[bool] = True
+    """Whether its changes become audit events; off only for what keeps a record of its own."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    practice = PracticeField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = TenantManager()
+
+    class Meta:
+        abstract = True
+
+    @classmethod
+    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any]) -> Self:
+        """Remembers the values as read, for the audit's "before"."""
+        instance = super().from_db(db, field_names, values)
+        instance.loaded_values = dict(zip(field_names, values, strict=False))
+        return instance
+
+    loaded_values: dict[str, Any] = {}
+    """attname -> value as last read from the database; empty for a new row."""
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self._refuse_other_practice()
+        super().save(*args, **kwargs)
+        self.loaded_values = {field.attname: self.__dict__.get(field.attname) for field in self._meta.concrete_fields}
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        self._refuse_other_practice()
+        return super().delete(*args, **kwargs)
+
+    def validate_constraints(self, exclude: Collection[str] | None = None) -> None:
+        """Checks uniqueness inside the practice too: no form has a practice field, so forms exclude it."""
+        super().validate_constraints(exclude=set(exclude or ()) - {"practice"})
+
+    def _refuse_other_practice(self) -> None:
+        if self.practice_id != active_practice_id():
+            raise ScopeError(f"This {self._meta.verbose_name} is another practice's.")
+
+
+class VersionedModel(TenantModel):
+    """A row that people edit: `version` counts its saves, and a save of a stale copy raises ConcurrentEdit."""
+
+    version = models.PositiveIntegerField(default=1, editable=False)
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            self.version += 1
+            if (names := kwargs.get("update_fields")) is not None:
+                kwargs["update_fields"] = {*names, "version", "updated_at"}
+        super().save(*args, **kwargs)
+
+    def _do_update(self, base_qs: Any, using: Any, pk_val: Any, values: Any, *args: Any, **kwargs: Any) -> bool:
+        updated = super()._do_update(  # type: ignore[misc]  # Django's hook for one row's UPDATE, absent from the stubs
+            base_qs.filter(version=self.version - 1), using, pk_val, values, *args, **kwargs
+        )
+        if not updated:
+            raise ConcurrentEdit
+        return True

@@ -1,0 +1,61 @@
+from django.db import models
+
+from practices.fields import SamePracticeForeignKey
+from practices.models.base import VersionedModel
+from practices.models.place import Location
+
+
+class Closure(VersionedModel):
+    """Days, or the same hours of days, on which a location (or the whole practice) is closed; local time, inclusive dates."""
+
+    area = "practice_settings"
+
+    name = models.CharField(max_length=200)
+    location = SamePracticeForeignKey(Location, models.CASCADE, null=True, blank=True, related_name="closures")
+    start_date = models.DateField()
+    end_date = models.DateField()
+    start_time = models.TimeField(null=True, blank=True)
+    end_time = models.TimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["start_date", "id"]
+        indexes = [models.Index(fields=["practice", "end_date"], name="closure_by_end_date")]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(end_date__gte=models.F("start_date")), name="closure_dates_ordered"),
+            models.CheckConstraint(
+                condition=models.Q(start_time__isnull=True, end_time__isnull=True)
+                | models.Q(start_time__isnull=False, end_time__gt=models.F("start_time")),
+                name="closure_times_paired",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class CancellationReason(VersionedModel):
+    """Why a visit was cancelled, in the practice's own words, and on whose side the reason lay."""
+
+    class By(models.TextChoices):
+        PATIENT = "patient"
+        PROVIDER = "provider"
+        PRACTICE = "practice"
+
+    area = "practice_settings"
+
+    code = models.SlugField(max_length=60)
+    name = models.CharField(max_length=200)
+    by = models.CharField(max_length=10, choices=By.choices)
+    active = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ["code", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["practice", "code"], name="cancellation_reason_code_unique"),
+            models.CheckConstraint(
+                condition=models.Q(by__in=["patient", "provider", "practice"]), name="cancellation_reason_by_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,15 @@
+"""Signals about tenants' rows that Django has none for. Receivers run inside the sender's transaction, unless said."""
+
+from django.dispatch import Signal
+
+bulk_created = Signal()
+"""sender=model, instances: list of saved instances."""
+
+bulk_updated = Signal()
+"""sender=model, before, after: dict of id -> {attname: value} for the fields that an `update()` named."""
+
+practice_created = Signal()
+"""sender=Practice, practice: sent inside the new practice's own scope, so that each app can add what it needs there."""
+
+request_refused = Signal()
+"""sender=TenantMiddleware, request, status: int, scope. Sent after the rollback, outside any scope."""

@@ -1,0 +1,75 @@
+"""One database a worker, reached as in production: migrated by the owner, used by the runtime login under the row policies."""
+
+import os
+from collections.abc import Iterator
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connections
+from django.test.utils import setup_databases, teardown_databases
+
+from practices.models import Practice
+from practices.tenancy import Actor, platform_scope, practice_scope
+
+SETUP = Actor.system("tests")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Each worker has a Redis database of its own (Valkey has 16)."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    parts = urlsplit(settings.REDIS_URL)
+    url = urlunsplit(parts._replace(path=f"/{int(worker) + 1}"))
+    settings.REDIS_URL = url
+    settings.CACHES["default"]["LOCATION"] = url
+    settings.CHANNEL_LAYERS["default"]["CONFIG"]["hosts"] = [url]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: object) -> Iterator[None]:
+    """Only the owner creates and migrates; the runtime login then works in the same database."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    name = settings.DATABASES["default"]["NAME"]
+    for alias in ("default", "owner"):
+        settings.DATABASES[alias].setdefault("TEST", {})
+        connections[alias].settings_dict["TEST"]["NAME"] = f"test_{name}_{worker or os.getpid()}"
+    with django_db_blocker.unblock():  # type: ignore[attr-defined]  # pytest-django's blocker is untyped here
+        config = setup_databases(verbosity=0, interactive=False, aliases={"owner"}, serialized_aliases=set())
+        default, owner = connections["default"], connections["owner"]
+        default.creation.set_as_test_mirror(owner.settings_dict)
+        with owner.cursor() as cursor:  # transactional tests empty the tables with it
+            role = owner.ops.quote_name(default.settings_dict["USER"])
+            cursor.execute(f"GRANT TRUNCATE ON ALL TABLES IN SCHEMA public TO {role}")
+        owner.close()
+    yield
+    with django_db_blocker.unblock():  # type: ignore[attr-defined]  # as above
+        connections["default"].close()
+        connections["default"].close_pool()
+        teardown_databases(config, verbosity=0)
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache() -> Iterator[None]:
+    """Rate limits of one test are not the next one's."""
+    yield
+    cache.clear()
+
+
+@pytest.fixture
+def practice(db: None) -> Practice:
+    with platform_scope(actor=SETUP):
+        return Practice.objects.create(slug="alder", name="Alder Clinic", time_zone="America/New_York")
+
+
+@pytest.fixture
+def other_practice(db: None) -> Practice:
+    """The stranger's."""
+    with platform_scope(actor=SETUP):
+        return Practice.objects.create(slug="birch", name="Birch Clinic", time_zone="Europe/Berlin")
+
+
+@pytest.fixture
+def in_practice(practice: Practice) -> Iterator[Practice]:
+    with practice_scope(practice, actor=SETUP):
+        yield practice
