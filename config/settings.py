@@ -199,3 +199,32 @@ STATIC_URL = "/static/"
 STATIC_ROOT = STATE_DIR / "static"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 X_FRAME_OPTIONS = "DENY"
+
+# --- Vendors ----------------------------------------------------------------------------------------
+# "console" shows messages where the worker runs, invents payments, keeps files in STATE_DIR: development only.
+EMAIL_VENDOR = env.str("EMAIL_VENDOR", "console")
+SMS_VENDOR = env.str("SMS_VENDOR", "console")
+PAYMENTS_VENDOR = env.str("PAYMENTS_VENDOR", "console")
+STORAGE_VENDOR = env.str("STORAGE_VENDOR", "console")
+VENDOR_TIMEOUT_SECONDS = env.float("VENDOR_TIMEOUT_SECONDS", 10.0)
+PUBLIC_URL = env.str("PUBLIC_URL", "http://localhost:8000")
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "practice@example.test")
+EMAIL_BACKEND = {
+    "console": "django.core.mail.backends.console.EmailBackend",
+    "sendgrid": "integrations.email.backend.SendGridBackend",
+}.get(EMAIL_VENDOR, "django.core.mail.backends.dummy.EmailBackend")
+SENDGRID_API_KEY = env.str("SENDGRID_API_KEY", "")
+SENDGRID_BASE_URL = env.str("SENDGRID_BASE_URL", "https://api.sendgrid.com")
+TWILIO_ACCOUNT_SID = env.str("TWILIO_ACCOUNT_SID", "")
+TWILIO_AUTH_TOKEN = env.str("TWILIO_AUTH_TOKEN", "")
+TWILIO_FROM = env.str("TWILIO_FROM", "")
+TWILIO_MESSAGING_SERVICE_SID = env.str("TWILIO_MESSAGING_SERVICE_SID", "")
+TWILIO_BASE_URL = env.str("TWILIO_BASE_URL", "https://api.twilio.com")
+STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", "")
+STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", "")
+STRIPE_BASE_URL = env.str("STRIPE_BASE_URL", "https://api.stripe.com")
+S3_BUCKET = env.str("S3_BUCKET", "")
+S3_REGION = env.str("S3_REGION", "")
+S3_ENDPOINT_URL = env.str("S3_ENDPOINT_URL", "")
+S3_ACCESS_KEY_ID = env.str("S3_ACCESS_KEY_ID", "")
+S3_SECRET_ACCESS_KEY = env.str("S3_SECRET_ACCESS_KEY", "")
