@@ -1,0 +1,3 @@
+from patients.models.patient import Patient, PatientName
+
+__all__ = ["Patient", "PatientName"]

@@ -1,0 +1,141 @@
+import secrets
+from typing import Any
+
+from django.core.validators import RegexValidator
+from django.db import models, transaction
+
+from patients.names import normalise, words
+from patients.querysets import NAME_FIELDS, PatientManager, PatientNameManager
+from practices.fields import SamePracticeForeignKey
+from practices.models import TenantModel, TimeZoneField, VersionedModel
+
+WORD_LENGTH = 100
+MRN_ALPHABET = "23456789BCDFGHJKMNPQRSTVWXZ"
+"""No vowels and nothing that reads like something else, so that a number can be told on the telephone."""
+
+
+def new_mrn() -> str:
+    """Eight random characters: 27^8 of them, so two patients of a practice practically never draw the same."""
+    return "".join(secrets.choice(MRN_ALPHABET) for _ in range(8))
+
+
+class Patient(VersionedModel):
+    """The person a chart is about. Archived or merged, never deleted."""
+
+    class Precision(models.TextChoices):
+        YEAR = "year"
+        MONTH = "month"
+        DAY = "day"
+
+    class Sex(models.TextChoices):
+        MALE = "male"
+        FEMALE = "female"
+        OTHER = "other"
+        UNKNOWN = "unknown"
+
+    class Status(models.TextChoices):
+        ACTIVE = "active"
+        ARCHIVED = "archived"
+        MERGED = "merged"
+
+    area = "patients"
+
+    mrn = models.CharField("MRN", max_length=32, default=new_mrn, blank=True, db_collation="C")
+    given_name = models.CharField(max_length=100)
+    family_name = models.CharField(max_length=100)
+    preferred_name = models.CharField(max_length=100, blank=True)
+    sort_name = models.CharField(max_length=250, editable=False, db_collation="C")
+    birth_date = models.DateField(null=True, blank=True)
+    birth_date_precision = models.CharField(
+        max_length=5,
+        choices=Precision.choices,
+        default=Precision.DAY,
+        help_text="How much of the birth date is known; what isn't is written as the first month or day.",
+    )
+    sex = models.CharField(max_length=7, choices=Sex.choices, default=Sex.UNKNOWN)
+    gender_identity = models.CharField(max_length=100, blank=True)
+    pronouns = models.CharField(max_length=50, blank=True)
+    language = models.CharField(
+        max_length=35,
+        blank=True,
+        validators=[
+            RegexValidator(r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*\Z", "Enter a language tag, such as en or pt-BR.")
+        ],
+    )
+    time_zone = TimeZoneField(blank=True)
+    deceased_at = models.DateTimeField(null=True, blank=True)
+    status = models.CharField(max_length=8, choices=Status.choices, default=Status.ACTIVE, editable=False)
+    merged_into = SamePracticeForeignKey(
+        "self", models.PROTECT, null=True, blank=True, editable=False, related_name="merged_from"
+    )
+    restricted = models.BooleanField(
+        default=False, help_text="Only owners, admins and those who treat patients see it."
+    )
+
+    objects = PatientManager()
+
+    class Meta:
+        ordering = ["sort_name", "id"]
+        indexes = [
+            models.Index(fields=["practice", "sort_name", "id"], name="patient_by_name"),
+            models.Index(fields=["practice", "birth_date", "id"], name="patient_by_birth_date"),
+            models.Index(fields=["practice", "updated_at", "id"], name="patient_by_update"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["practice", "mrn"], name="patient_mrn_unique"),
+            models.CheckConstraint(
+                condition=models.Q(birth_date_precision__in=["year", "month", "day"]), name="patient_precision_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(sex__in=["male", "female", "other", "unknown"]), name="patient_sex_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(status__in=["active", "archived"], merged_into__isnull=True)
+                | models.Q(status="merged", merged_into__isnull=False),
+                name="patient_status_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.family_name}, {self.given_name}"
+
+    def prepare(self) -> None:
+        """Fills what is derived from the rest; before every save."""
+        self.mrn = self.mrn or new_mrn()
+        self.sort_name = f"{normalise(self.family_name)} {normalise(self.given_name)}"[:250]
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.prepare()
+        if (names := kwargs.get("update_fields")) is not None:
+            kwargs["update_fields"] = {*names, "sort_name"}
+        before = {name: self.loaded_values.get(name) for name in NAME_FIELDS}
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+            if before != {name: getattr(self, name) for name in NAME_FIELDS}:
+                PatientName.objects.keep(self)
+
+
+class PatientName(TenantModel):
+    """One searchable word of a patient's names, kept by saving the patient: finds a name by any of its words."""
+
+    area = "patients"
+    audited = False  # derived from the patient, whose own change is audited
+
+    patient = SamePracticeForeignKey(Patient, models.CASCADE, related_name="name_words")
+    word = models.CharField(max_length=WORD_LENGTH, db_collation="C")
+
+    objects = PatientNameManager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["practice", "word", "patient"], name="patient_name_word_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.word
+
+    @classmethod
+    def of(cls, patient: Patient) -> list["PatientName"]:
+        """The unsaved words of the patient's names as they are now."""
+        found = {word[:WORD_LENGTH] for word in words(*(getattr(patient, name) for name in NAME_FIELDS))}
+        return [cls(patient=patient, word=word) for word in sorted(found)]

@@ -1,0 +1,78 @@
+"""Which patients are meant: by word of a name, and who may see them."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+
+from patients.names import LAST_CHARACTER, words
+from practices.querysets import TenantManager, TenantQuerySet
+from practices.tenancy import Actor
+
+if TYPE_CHECKING:
+    from patients.models import Patient, PatientName
+
+NAME_FIELDS = ("given_name", "family_name", "preferred_name")
+SEES_RESTRICTED = frozenset({"owner", "admin", "provider"})
+
+
+class PatientQuerySet(TenantQuerySet["Patient"]):
+    def visible_to(self, actor: Actor) -> "PatientQuerySet":
+        """Restricted charts are for owners, admins and providers; the system does whatever its code does."""
+        if actor.kind == "system" or SEES_RESTRICTED.intersection(actor.roles):
+            return self
+        return self.filter(restricted=False)
+
+    def search(self, text: str) -> "PatientQuerySet":
+        """Patients of whom, for every word of `text`, some word of a name begins with it; accents and case aside.
+
+        A range over a COLLATE "C" column: LIKE is not leakproof, so under a row policy it would use no index.
+        """
+        from patients.models import PatientName
+
+        terms = words(text)
+        found = self if terms else self.none()
+        for term in terms:
+            matches = PatientName.objects.filter(word__gte=term, word__lt=term + LAST_CHARACTER)
+            found = found.filter(pk__in=matches.values("patient_id"))
+        return found
+
+    def update(self, **kwargs: Any) -> int:
+        if changed := set(NAME_FIELDS).intersection(kwargs):
+            raise ValueError(f"{sorted(changed)}: save() the patients instead, which keeps the searchable words.")
+        return super().update(**kwargs)
+
+    update.alters_data = True  # type: ignore[attr-defined]  # Django's mark that templates may not call it
+
+    def bulk_create(self, objs: Iterable["Patient"], *args: Any, **kwargs: Any) -> list["Patient"]:
+        """Two statements, or two a batch: the patients and their searchable words."""
+        from patients.models import PatientName
+
+        objs = list(objs)
+        for patient in objs:
+            patient.prepare()
+        with transaction.atomic(using=self.db):
+            created = super().bulk_create(objs, *args, **kwargs)
+            PatientName.objects.bulk_create(
+                [row for patient in created for row in PatientName.of(patient)], batch_size=kwargs.get("batch_size")
+            )
+        return created
+
+
+class PatientNameQuerySet(TenantQuerySet["PatientName"]):
+    def keep(self, patient: "Patient") -> None:
+        """Makes the words those of the patient's names now. One query, two or three when they changed."""
+        wanted = {row.word: row for row in self.model.of(patient)}
+        present = set(self.filter(patient=patient).values_list("word", flat=True))
+        if gone := present - wanted.keys():
+            self.filter(patient=patient, word__in=gone).delete()
+        if missing := [row for word, row in wanted.items() if word not in present]:
+            self.bulk_create(missing)
+
+
+class PatientManager(TenantManager.from_queryset(PatientQuerySet)):  # type: ignore[misc]  # a base made at run time
+    """Patients of the active practice."""
+
+
+class PatientNameManager(TenantManager.from_queryset(PatientNameQuerySet)):  # type: ignore[misc]  # as above
+    """Words of names in the active practice."""
