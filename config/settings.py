@@ -228,3 +228,9 @@ S3_REGION = env.str("S3_REGION", "")
 S3_ENDPOINT_URL = env.str("S3_ENDPOINT_URL", "")
 S3_ACCESS_KEY_ID = env.str("S3_ACCESS_KEY_ID", "")
 S3_SECRET_ACCESS_KEY = env.str("S3_SECRET_ACCESS_KEY", "")
+
+# --- Background jobs ----------------------------------------------------------------------------------
+WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", 4)
+WORKER_STOP_SECONDS = env.float("WORKER_STOP_SECONDS", 8.0)
+# A worker without a heartbeat for this long counts as dead, and its jobs are queued again.
+WORKER_STALLED_AFTER_SECONDS = env.float("WORKER_STALLED_AFTER_SECONDS", 30.0)

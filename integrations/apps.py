@@ -6,6 +6,9 @@ class IntegrationsConfig(AppConfig):
 
     def ready(self) -> None:
         from integrations import checks  # noqa: F401 (registers itself, once apps are loaded)
+        from integrations.messages.defaults import create_default_templates
         from integrations.vendors import quiet_sdk_logs
+        from practices.signals import practice_created
 
+        practice_created.connect(create_default_templates)
         quiet_sdk_logs()
