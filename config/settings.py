@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from config.api.contract import CONTRACT_COMPONENTS
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 if (BASE_DIR / ".env").exists():
@@ -129,7 +131,14 @@ DATABASES = {
 _TEST_PROCESS = os.environ.get("PYTEST_XDIST_WORKER", "")
 if _TEST_PROCESS:
     REDIS_URL = urlsplit(REDIS_URL)._replace(path=f"/{int(_TEST_PROCESS.removeprefix('gw')) + 1}").geturl()
-CACHES = {"default": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": REDIS_URL or "redis://"}}
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": REDIS_URL or "redis://",
+        # Short, because rate limits ask on every request: a Redis that hangs must not make the API hang.
+        "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 0.25, "SOCKET_TIMEOUT": 0.25},
+    }
+}
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
@@ -189,6 +198,41 @@ RATE_LIMITS = {
     "auth_account": env.str("RATE_LIMIT_AUTH_ACCOUNT", "5/m"),
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[])  # addresses or networks of our own proxies
+IDEMPOTENCY_MODEL = "integrations.IdempotencyKey"
+API_VERSION = "1.0.0"
+CSRF_FAILURE_VIEW = "config.api.handlers.csrf_failure"
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "Practice API",
+    "DESCRIPTION": "Patients, appointments and everything around them, one practice per access token.",
+    "VERSION": API_VERSION,
+    "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
+    "ENUM_NAME_OVERRIDES": {},  # one entry for each set of choices
+    "SERVE_INCLUDE_SCHEMA": False,
+    "GET_LIB_DOC_EXCLUDES": "config.api.schema.doc_excludes",
+    "APPEND_COMPONENTS": CONTRACT_COMPONENTS,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": False, "displayRequestDuration": True},
+}
+
+# --- Browsers on other origins --------------------------------------------------------------------
+CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "idempotency-key", "if-match", "x-request-id"]
+CORS_ALLOW_METHODS = ["GET", "POST", "PATCH", "DELETE", "HEAD", "OPTIONS"]
+CORS_EXPOSE_HEADERS = [
+    "ETag",
+    "Idempotent-Replayed",
+    "Location",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "X-Request-ID",
+]
 
 # --- Time, language, files --------------------------------------------------------------------------
 LANGUAGE_CODE = "en"

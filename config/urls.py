@@ -1,7 +1,21 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from config.api.urls import unknown_path
+
+# Each app's endpoints; an app's urls.py holds `urlpatterns` of a `config.api.routers.Router`.
+api_v1 = [
+    path("", include("config.api.urls")),
+]
+
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("integrations.urls")),
+    path("api/v1/", include(api_v1)),
+    unknown_path,
 ]
+
+handler400 = "config.api.handlers.bad_request"
+handler403 = "config.api.handlers.permission_denied"
+handler404 = "config.api.handlers.not_found"
+handler500 = "config.api.handlers.server_error"

@@ -11,6 +11,8 @@ from django.http.response import HttpResponseBase
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.tokens import AccessToken
 
+from config.api.client import client_address
+from config.api.problem import Conflict, problem_response
 from practices import signals
 from practices.tenancy import Actor, Scope, identity_scope, platform_scope, practice_scope
 
@@ -41,7 +43,7 @@ class TenantMiddleware:
 
     def _opening(self, request: HttpRequest) -> AbstractContextManager[Scope] | None:
         """The scope to open, or None for a request that names nobody we can verify."""
-        origin = {"request_id": getattr(request, "request_id", ""), "ip": request.META.get("REMOTE_ADDR") or None}
+        origin = {"request_id": getattr(request, "request_id", ""), "ip": client_address(request) or None}
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             claims = _verified(token)
@@ -66,9 +68,7 @@ class TenantMiddleware:
         return response
 
     def _conflict(self, request: HttpRequest) -> HttpResponseBase:
-        from config.api.problem import Problem, problem_response
-
-        return problem_response(request, Problem(409, "conflict", "Something this relied on was changed meanwhile."))
+        return problem_response(request, Conflict("Something this relied on was changed meanwhile."))
 
     def _announce(self, request: HttpRequest, response: HttpResponseBase, scope: Scope | None) -> HttpResponseBase:
         if response.status_code in {401, 403, 404, 409, 412, 429} and scope is not None:

@@ -22,6 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
     parts = urlsplit(settings.REDIS_URL)
     url = urlunsplit(parts._replace(path=f"/{int(worker) + 1}"))
     settings.REDIS_URL = url
+    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # whitenoise warns of a missing one
     settings.CACHES["default"]["LOCATION"] = url
     settings.CHANNEL_LAYERS["default"]["CONFIG"]["hosts"] = [url]
 

@@ -1,0 +1,147 @@
+"""The OpenAPI contract, read off the views: every operation says its parameters, bodies and refusals."""
+
+from typing import Any
+
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import build_parameter_type, get_lib_doc_excludes, get_view_model
+from rest_framework import serializers
+from rest_framework.permissions import AllowAny
+
+from config.api import idempotency
+from config.api.routers import UUID_PATTERN
+from config.api.serializers import NoBody, StrictModelSerializer, StrictSerializer
+
+PROBLEM_REFERENCE = {"$ref": "#/components/responses/Problem"}
+
+_METHOD_SUFFIX = {"GET": "retrieve", "PATCH": "update", "DELETE": "delete"}
+
+
+class Schema(AutoSchema):
+    """Adds to drf-spectacular what our base views do by themselves."""
+
+    def get_operation(self, *args: Any, **kwargs: Any) -> Any:
+        operation = super().get_operation(*args, **kwargs)
+        if operation is None:
+            return None
+        for status in self._problem_statuses():
+            operation["responses"].setdefault(status, PROBLEM_REFERENCE)
+        for status, response in operation["responses"].items():
+            if status in {"200", "201"} and self._has_version() and not self._is_list_view():
+                response.setdefault("headers", {})["ETag"] = {"schema": {"type": "string"}}
+        return operation
+
+    def get_operation_id(self) -> str:
+        """`patients_list`, `appointments_check_in`: the path and, unless the path says it already, what is done."""
+        names = [token.replace("-", "_") for token in self._tokenize_path()] or ["root"]
+        if self.method == "POST":
+            suffix = ["create"] if getattr(self.view, "action", None) == "create" else []
+        else:
+            suffix = ["list"] if self._is_list_view() else [_METHOD_SUFFIX[self.method]]
+        return "_".join(names + suffix)
+
+    def get_description(self) -> str:  # type: ignore[override]  # as drf-spectacular does
+        """A docstring counts when the view itself wrote it, not one of the bases."""
+        handler = getattr(self.view, getattr(self.view, "action", None) or self.method.lower(), None)
+        own_class = type(self.view)
+        written_here = handler is not None and handler.__module__ == own_class.__module__
+        return (written_here and handler.__doc__) or own_class.__dict__.get("__doc__") or ""
+
+    def get_auth(self) -> list[dict[str, list[str]]]:
+        return [{"OAuth2": []}] if self._needs_token() else []
+
+    def get_request_serializer(self) -> Any:
+        takes_no_body = getattr(self.view, "takes_no_body", None)
+        return None if takes_no_body is not None and takes_no_body() else super().get_request_serializer()
+
+    def get_response_serializers(self) -> Any:
+        read = getattr(self.view, "get_read_serializer_class", None)
+        if read is None:
+            return super().get_response_serializers()
+        serializer_class = read()
+        return None if issubclass(serializer_class, NoBody) else serializer_class
+
+    def get_paginated_name(self, serializer_name: str) -> str:
+        return f"{serializer_name}Page"
+
+    def _is_list_view(self, serializer: Any = None) -> bool:
+        is_list = getattr(self.view, "is_list", None)
+        return super()._is_list_view(serializer) if is_list is None else bool(is_list())
+
+    def _get_parameters(self) -> list[Any]:
+        return [*super()._get_parameters(), *self._header_parameters()]
+
+    def _header_parameters(self) -> list[Any]:
+        parameters = []
+        if self.method == "POST" and getattr(self.view, "idempotent", False) and self._needs_token():
+            parameters.append(
+                build_parameter_type(
+                    name=idempotency.HEADER,
+                    location="header",
+                    schema={"type": "string", "minLength": 1, "maxLength": idempotency.MAX_LENGTH},
+                    description="Makes it safe to send the request again: for 24 hours the first answer is repeated.",
+                )
+            )
+        if self._honours_if_match():
+            parameters.append(
+                build_parameter_type(
+                    name="If-Match",
+                    location="header",
+                    schema={"type": "string"},
+                    description="The ETag you have; 412 when the object has changed since.",
+                )
+            )
+        return parameters
+
+    def _resolve_path_parameters(self, variables: list[str]) -> list[Any]:
+        """Ids are UUIDs by their pattern, whatever the view's model is."""
+        ids = [name for name in variables if self._is_uuid(name)]
+        others = [name for name in variables if name not in ids]
+        schema = {"type": "string", "format": "uuid"}
+        return [
+            *(build_parameter_type(name=name, location="path", schema=schema) for name in ids),
+            *super()._resolve_path_parameters(others),  # type: ignore[no-untyped-call]  # untyped there
+        ]
+
+    def _is_uuid(self, name: str) -> bool:
+        names = (name, "pk") if name == "id" else (name,)
+        return any(f"(?P<{alias}>{UUID_PATTERN})" in self.path_regex for alias in names)
+
+    def _map_serializer(self, serializer: Any, direction: Any, bypass_extensions: bool = False) -> Any:
+        """Requests are closed: the strict serializers refuse what they don't know."""
+        schema = super()._map_serializer(serializer, direction, bypass_extensions)  # type: ignore[no-untyped-call]  # ditto
+        strict = isinstance(serializer, StrictSerializer | StrictModelSerializer)
+        if direction == "request" and strict and schema.get("properties"):
+            schema["additionalProperties"] = False
+        return schema
+
+    def _needs_token(self) -> bool:
+        if not self.view.authentication_classes:
+            return False
+        return not any(isinstance(permission, AllowAny) for permission in self.view.get_permissions())
+
+    def _has_version(self) -> bool:
+        model = get_view_model(self.view, emit_warnings=False)
+        return model is not None and any(field.name == "version" for field in model._meta.fields)
+
+    def _honours_if_match(self) -> bool:
+        return self.method != "GET" and "{" in self.path and self._has_version() and getattr(self.view, "detail", False)
+
+    def _problem_statuses(self) -> list[str]:
+        """What any operation of this kind may answer besides success."""
+        statuses = {"400", "406", "429", "500", "503"}
+        if self._needs_token():
+            statuses |= {"401", "403"}
+        if "{" in self.path:
+            statuses.add("404")
+        if self.method != "GET":
+            statuses |= {"401", "404", "409", "411", "413", "415"}
+        if self._honours_if_match():
+            statuses.add("412")
+        if self.method == "POST":
+            statuses.add("422")
+        return sorted(statuses)
+
+
+def doc_excludes() -> list[type]:
+    """Base classes whose docstrings are for programmers and don't belong into the contract."""
+    return [*get_lib_doc_excludes(), serializers.Serializer, StrictSerializer, StrictModelSerializer, NoBody]
