@@ -1,2 +1,4 @@
 from django.contrib.auth.backends import ModelBackend
+
+
 class RoleBackend(ModelBackend): ...

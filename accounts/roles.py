@@ -1,4 +1,4 @@
-"""Who may do what: one table of role x area, obeyed by every endpoint and every admin page. What it doesn't grant is denied."""
+"""Who may do what: one table of role x area, obeyed by every endpoint and admin page; the rest is denied."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -27,7 +27,9 @@ def missing_walls(model: type[models.Model]) -> Iterator[Error]:
         return
     if not issubclass(model, TenantModel):
         yield Error(
-            "belongs to no practice: derive it from TenantModel or name it in GLOBAL_MODELS.", obj=model, id="practices.E001"
+            "belongs to no practice: derive it from TenantModel or name it in GLOBAL_MODELS.",
+            obj=model,
+            id="practices.E001",
         )
         return
     if not isinstance(model._meta.get_field("practice"), PracticeField) or not _has(model, PracticeIsolation):
@@ -50,7 +52,9 @@ def _has(model: type[models.Model], kind: type[models.BaseConstraint], **attribu
 def _loose_keys(model: type[models.Model]) -> Iterator[Error]:
     for field in model._meta.get_fields():
         if isinstance(field, models.ManyToManyField):
-            yield Error(f"{field.name}: write the join table as a TenantModel of its own.", obj=model, id="practices.E005")
+            yield Error(
+                f"{field.name}: write the join table as a TenantModel of its own.", obj=model, id="practices.E005"
+            )
         if not isinstance(field, models.ForeignKey) or not isinstance(field.related_model, type):
             continue
         if issubclass(field.related_model, TenantModel) and not (
@@ -62,9 +66,13 @@ def _loose_keys(model: type[models.Model]) -> Iterator[Error]:
 def _loose_uniques(model: type[models.Model]) -> Iterator[Error]:
     for field in model._meta.local_fields:
         if field.unique and not field.primary_key:
-            yield Error(f"{field.name}: unique across practices; use a UniqueConstraint.", obj=model, id="practices.E007")
+            yield Error(
+                f"{field.name}: unique across practices; use a UniqueConstraint.", obj=model, id="practices.E007"
+            )
     if model._meta.unique_together:
         yield Error("unique_together: use a UniqueConstraint.", obj=model, id="practices.E008")
     for constraint in model._meta.constraints:
-        if isinstance(constraint, models.UniqueConstraint) and (not constraint.fields or constraint.fields[0] != "practice"):
+        if isinstance(constraint, models.UniqueConstraint) and (
+            not constraint.fields or constraint.fields[0] != "practice"
+        ):
             yield Error(f"{constraint.name}: must start with practice.", obj=model, id="practices.E009")

@@ -167,7 +167,8 @@ def _read_settings(connection: "BaseDatabaseWrapper") -> _Settings:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT current_setting('app.practice_id', true), current_setting('app.user_id', true),"
-            " coalesce(current_setting('app.request_id', true), ''), coalesce(current_setting('app.platform', true), '')"
+            " coalesce(current_setting('app.request_id', true), ''),"
+            " coalesce(current_setting('app.platform', true), '')"
         )
         row: _Settings = cursor.fetchone()
         return row
@@ -183,7 +184,7 @@ def _write_settings(connection: "BaseDatabaseWrapper", values: _Settings) -> Non
 
 
 class ActivePractice(Expression):
-    """The active practice's id, read when the SQL is compiled: a queryset made in one scope asks for the scope it runs in."""
+    """The active practice's id, read when the SQL is compiled: a queryset asks for the scope it runs in."""
 
     output_field = models.UUIDField()
 

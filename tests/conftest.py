@@ -1,4 +1,4 @@
-"""One database a worker, reached as in production: migrated by the owner, used by the runtime login under the row policies."""
+"""One database a worker, reached as in production: migrated by the owner, used by the runtime login."""
 
 import os
 from collections.abc import Iterator

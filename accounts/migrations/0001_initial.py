@@ -3,135 +3,255 @@
 import django.contrib.postgres.fields
 import django.db.models.deletion
 import django.db.models.functions.text
-import practices.constraints
-import practices.models.base
-import practices.models.practice
 from django.conf import settings
 from django.db import migrations, models
 
+import practices.constraints
+import practices.models.base
+import practices.models.practice
+
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('practices', '0001_initial'),
+        ("practices", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('id', models.UUIDField(default=practices.models.base.new_id, editable=False, primary_key=True, serialize=False)),
-                ('email', models.EmailField(max_length=254, unique=True)),
-                ('name', models.CharField(blank=True, max_length=200)),
-                ('is_active', models.BooleanField(default=True)),
-                ('is_superuser', models.BooleanField(default=False, help_text='Manages practices and users of the platform; sees no patient data.')),
-                ('token_version', models.PositiveIntegerField(default=1, editable=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=practices.models.base.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("email", models.EmailField(max_length=254, unique=True)),
+                ("name", models.CharField(blank=True, max_length=200)),
+                ("is_active", models.BooleanField(default=True)),
+                (
+                    "is_superuser",
+                    models.BooleanField(
+                        default=False, help_text="Manages practices and users of the platform; sees no patient data."
+                    ),
+                ),
+                ("token_version", models.PositiveIntegerField(default=1, editable=False)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
             ],
             options={
-                'ordering': ['email'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('email', django.db.models.functions.text.Lower('email'))), name='user_email_lower_case')],
+                "ordering": ["email"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("email", django.db.models.functions.text.Lower("email"))),
+                        name="user_email_lower_case",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Membership',
+            name="Membership",
             fields=[
-                ('id', models.UUIDField(default=practices.models.base.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('roles', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('owner', 'Owner'), ('admin', 'Admin'), ('provider', 'Provider'), ('assistant', 'Assistant'), ('front_desk', 'Front Desk'), ('biller', 'Biller'), ('auditor', 'Auditor')], max_length=20), size=None)),
-                ('status', models.CharField(choices=[('invited', 'Invited'), ('active', 'Active'), ('suspended', 'Suspended')], default='active', max_length=10)),
-                ('practice', models.ForeignKey(db_index=False, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='practices.practice')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='memberships', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=practices.models.base.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                (
+                    "roles",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(
+                            choices=[
+                                ("owner", "Owner"),
+                                ("admin", "Admin"),
+                                ("provider", "Provider"),
+                                ("assistant", "Assistant"),
+                                ("front_desk", "Front Desk"),
+                                ("biller", "Biller"),
+                                ("auditor", "Auditor"),
+                            ],
+                            max_length=20,
+                        ),
+                        size=None,
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("invited", "Invited"), ("active", "Active"), ("suspended", "Suspended")],
+                        default="active",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "practice",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="practices.practice",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="memberships",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['created_at', 'id'],
+                "ordering": ["created_at", "id"],
             },
         ),
         migrations.CreateModel(
-            name='ProviderProfile',
+            name="ProviderProfile",
             fields=[
-                ('id', models.UUIDField(default=practices.models.base.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('display_name', models.CharField(max_length=200)),
-                ('specialty', models.CharField(blank=True, max_length=200)),
-                ('registration_number', models.CharField(blank=True, max_length=100)),
-                ('time_zone', practices.models.practice.TimeZoneField(blank=True, max_length=64)),
-                ('colour', models.CharField(blank=True, max_length=7)),
-                ('accepts_new', models.BooleanField(default=True)),
-                ('active', models.BooleanField(default=True)),
-                ('membership', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='provider_profiles', to='accounts.membership')),
-                ('practice', models.ForeignKey(db_index=False, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='practices.practice')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=practices.models.base.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("display_name", models.CharField(max_length=200)),
+                ("specialty", models.CharField(blank=True, max_length=200)),
+                ("registration_number", models.CharField(blank=True, max_length=100)),
+                ("time_zone", practices.models.practice.TimeZoneField(blank=True, max_length=64)),
+                ("colour", models.CharField(blank=True, max_length=7)),
+                ("accepts_new", models.BooleanField(default=True)),
+                ("active", models.BooleanField(default=True)),
+                (
+                    "membership",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="provider_profiles",
+                        to="accounts.membership",
+                    ),
+                ),
+                (
+                    "practice",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="practices.practice",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['display_name', 'id'],
+                "ordering": ["display_name", "id"],
             },
         ),
         migrations.CreateModel(
-            name='RefreshSession',
+            name="RefreshSession",
             fields=[
-                ('id', models.UUIDField(default=practices.models.base.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('generation', models.PositiveIntegerField(default=1)),
-                ('rotated_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField()),
-                ('revoked_at', models.DateTimeField(blank=True, null=True)),
-                ('user_agent', models.CharField(blank=True, max_length=300)),
-                ('ip', models.GenericIPAddressField(blank=True, null=True)),
-                ('practice', models.ForeignKey(db_index=False, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='practices.practice')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='refresh_sessions', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=practices.models.base.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                ("generation", models.PositiveIntegerField(default=1)),
+                ("rotated_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField()),
+                ("revoked_at", models.DateTimeField(blank=True, null=True)),
+                ("user_agent", models.CharField(blank=True, max_length=300)),
+                ("ip", models.GenericIPAddressField(blank=True, null=True)),
+                (
+                    "practice",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="practices.practice",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="refresh_sessions",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at', 'id'],
+                "ordering": ["-created_at", "id"],
             },
         ),
         migrations.AddConstraint(
-            model_name='membership',
-            constraint=models.UniqueConstraint(fields=('practice', 'user'), name='one_membership_per_user'),
+            model_name="membership",
+            constraint=models.UniqueConstraint(fields=("practice", "user"), name="one_membership_per_user"),
         ),
         migrations.AddConstraint(
-            model_name='membership',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['invited', 'active', 'suspended'])), name='membership_status_known'),
+            model_name="membership",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("status__in", ["invited", "active", "suspended"])), name="membership_status_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='membership',
-            constraint=models.CheckConstraint(condition=models.Q(('roles__contained_by', ['owner', 'admin', 'provider', 'assistant', 'front_desk', 'biller', 'auditor']), ('roles__len__gte', 1)), name='membership_roles_known'),
+            model_name="membership",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "roles__contained_by",
+                        ["owner", "admin", "provider", "assistant", "front_desk", "biller", "auditor"],
+                    ),
+                    ("roles__len__gte", 1),
+                ),
+                name="membership_roles_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='membership',
-            constraint=practices.constraints.OwnRows(name='accounts_membership_own_rows'),
+            model_name="membership",
+            constraint=practices.constraints.OwnRows(name="accounts_membership_own_rows"),
         ),
         migrations.AddConstraint(
-            model_name='membership',
-            constraint=practices.constraints.PracticeIsolation(name='accounts_membership_isolation'),
+            model_name="membership",
+            constraint=practices.constraints.PracticeIsolation(name="accounts_membership_isolation"),
         ),
         migrations.AddConstraint(
-            model_name='providerprofile',
-            constraint=models.UniqueConstraint(fields=('practice', 'membership'), name='one_profile_per_member'),
+            model_name="providerprofile",
+            constraint=models.UniqueConstraint(fields=("practice", "membership"), name="one_profile_per_member"),
         ),
         migrations.AddConstraint(
-            model_name='providerprofile',
-            constraint=practices.constraints.SamePractice(field='membership', index=False, name='accounts_providerprofile_membership_same_practice', to='accounts.Membership'),
+            model_name="providerprofile",
+            constraint=practices.constraints.SamePractice(
+                field="membership",
+                index=False,
+                name="accounts_providerprofile_membership_same_practice",
+                to="accounts.Membership",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='providerprofile',
-            constraint=practices.constraints.PracticeIsolation(name='accounts_providerprofile_isolation'),
+            model_name="providerprofile",
+            constraint=practices.constraints.PracticeIsolation(name="accounts_providerprofile_isolation"),
         ),
         migrations.AddConstraint(
-            model_name='refreshsession',
-            constraint=practices.constraints.OwnRows(name='accounts_refreshsession_own_rows'),
+            model_name="refreshsession",
+            constraint=practices.constraints.OwnRows(name="accounts_refreshsession_own_rows"),
         ),
         migrations.AddConstraint(
-            model_name='refreshsession',
-            constraint=practices.constraints.PracticeIsolation(name='accounts_refreshsession_isolation'),
+            model_name="refreshsession",
+            constraint=practices.constraints.PracticeIsolation(name="accounts_refreshsession_isolation"),
         ),
     ]

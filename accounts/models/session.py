@@ -6,7 +6,7 @@ from practices.models import TenantModel
 
 
 class RefreshSession(TenantModel):
-    """One login: a family of refresh tokens of which only the newest is good. Revoking it ends its access tokens too."""
+    """One login: a family of refresh tokens of which only the newest is good. Revoked, its access tokens end too."""
 
     area = "members"
 

@@ -2,201 +2,359 @@
 
 import django.core.validators
 import django.db.models.deletion
+from django.db import migrations, models
+
 import practices.constraints
 import practices.models.base
 import practices.models.practice
-from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Practice',
+            name="Practice",
             fields=[
-                ('id', models.UUIDField(default=practices.models.base.new_id, editable=False, primary_key=True, serialize=False)),
-                ('slug', models.SlugField(max_length=60, unique=True)),
-                ('name', models.CharField(max_length=200)),
-                ('legal_name', models.CharField(blank=True, max_length=200)),
-                ('time_zone', practices.models.practice.TimeZoneField(max_length=64)),
-                ('locale', models.CharField(default='en-US', max_length=35, validators=[django.core.validators.RegexValidator('^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*\\Z')])),
-                ('currency', models.CharField(default='USD', max_length=3, validators=[django.core.validators.RegexValidator('^[A-Z]{3}\\Z')])),
-                ('status', models.CharField(choices=[('active', 'Active'), ('suspended', 'Suspended'), ('closed', 'Closed')], default='active', max_length=10)),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=practices.models.base.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("slug", models.SlugField(max_length=60, unique=True)),
+                ("name", models.CharField(max_length=200)),
+                ("legal_name", models.CharField(blank=True, max_length=200)),
+                ("time_zone", practices.models.practice.TimeZoneField(max_length=64)),
+                (
+                    "locale",
+                    models.CharField(
+                        default="en-US",
+                        max_length=35,
+                        validators=[django.core.validators.RegexValidator("^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*\\Z")],
+                    ),
+                ),
+                (
+                    "currency",
+                    models.CharField(
+                        default="USD", max_length=3, validators=[django.core.validators.RegexValidator("^[A-Z]{3}\\Z")]
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("active", "Active"), ("suspended", "Suspended"), ("closed", "Closed")],
+                        default="active",
+                        max_length=10,
+                    ),
+                ),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
             ],
             options={
-                'ordering': ['name'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['active', 'suspended', 'closed'])), name='practice_status_known')],
+                "ordering": ["name"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("status__in", ["active", "suspended", "closed"])),
+                        name="practice_status_known",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Location',
+            name="Location",
             fields=[
-                ('id', models.UUIDField(default=practices.models.base.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('name', models.CharField(max_length=200)),
-                ('time_zone', practices.models.practice.TimeZoneField(blank=True, max_length=64)),
-                ('address_line1', models.CharField(blank=True, max_length=200)),
-                ('address_line2', models.CharField(blank=True, max_length=200)),
-                ('city', models.CharField(blank=True, max_length=100)),
-                ('region', models.CharField(blank=True, max_length=100)),
-                ('postal_code', models.CharField(blank=True, max_length=20)),
-                ('country', models.CharField(blank=True, max_length=2)),
-                ('phone', models.CharField(blank=True, max_length=32)),
-                ('active', models.BooleanField(default=True)),
-                ('practice', models.ForeignKey(db_index=False, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='practices.practice')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=practices.models.base.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("name", models.CharField(max_length=200)),
+                ("time_zone", practices.models.practice.TimeZoneField(blank=True, max_length=64)),
+                ("address_line1", models.CharField(blank=True, max_length=200)),
+                ("address_line2", models.CharField(blank=True, max_length=200)),
+                ("city", models.CharField(blank=True, max_length=100)),
+                ("region", models.CharField(blank=True, max_length=100)),
+                ("postal_code", models.CharField(blank=True, max_length=20)),
+                ("country", models.CharField(blank=True, max_length=2)),
+                ("phone", models.CharField(blank=True, max_length=32)),
+                ("active", models.BooleanField(default=True)),
+                (
+                    "practice",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="practices.practice",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name', 'id'],
+                "ordering": ["name", "id"],
             },
         ),
         migrations.CreateModel(
-            name='Closure',
+            name="Closure",
             fields=[
-                ('id', models.UUIDField(default=practices.models.base.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('name', models.CharField(max_length=200)),
-                ('start_date', models.DateField()),
-                ('end_date', models.DateField()),
-                ('start_time', models.TimeField(blank=True, null=True)),
-                ('end_time', models.TimeField(blank=True, null=True)),
-                ('location', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='closures', to='practices.location')),
-                ('practice', models.ForeignKey(db_index=False, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='practices.practice')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=practices.models.base.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("name", models.CharField(max_length=200)),
+                ("start_date", models.DateField()),
+                ("end_date", models.DateField()),
+                ("start_time", models.TimeField(blank=True, null=True)),
+                ("end_time", models.TimeField(blank=True, null=True)),
+                (
+                    "location",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="closures",
+                        to="practices.location",
+                    ),
+                ),
+                (
+                    "practice",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="practices.practice",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['start_date', 'id'],
+                "ordering": ["start_date", "id"],
             },
         ),
         migrations.CreateModel(
-            name='CancellationReason',
+            name="CancellationReason",
             fields=[
-                ('id', models.UUIDField(default=practices.models.base.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('code', models.SlugField(max_length=60)),
-                ('name', models.CharField(max_length=200)),
-                ('by', models.CharField(choices=[('patient', 'Patient'), ('provider', 'Provider'), ('practice', 'Practice')], max_length=10)),
-                ('active', models.BooleanField(default=True)),
-                ('practice', models.ForeignKey(db_index=False, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='practices.practice')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=practices.models.base.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("code", models.SlugField(max_length=60)),
+                ("name", models.CharField(max_length=200)),
+                (
+                    "by",
+                    models.CharField(
+                        choices=[("patient", "Patient"), ("provider", "Provider"), ("practice", "Practice")],
+                        max_length=10,
+                    ),
+                ),
+                ("active", models.BooleanField(default=True)),
+                (
+                    "practice",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="practices.practice",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['code', 'id'],
+                "ordering": ["code", "id"],
             },
         ),
         migrations.CreateModel(
-            name='PracticePolicy',
+            name="PracticePolicy",
             fields=[
-                ('id', models.UUIDField(default=practices.models.base.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('min_notice_minutes', models.PositiveIntegerField(default=0)),
-                ('horizon_days', models.PositiveIntegerField(default=365)),
-                ('cancel_notice_hours', models.PositiveIntegerField(default=24)),
-                ('hold_ttl_seconds', models.PositiveIntegerField(default=600)),
-                ('no_show_after_minutes', models.PositiveIntegerField(blank=True, help_text='Empty: never by itself.', null=True)),
-                ('require_cancel_reason', models.BooleanField(default=False)),
-                ('quiet_hours_start', models.TimeField(blank=True, null=True)),
-                ('quiet_hours_end', models.TimeField(blank=True, null=True)),
-                ('retention_years', models.PositiveIntegerField(default=10)),
-                ('practice', models.ForeignKey(db_index=False, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='practices.practice')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=practices.models.base.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("min_notice_minutes", models.PositiveIntegerField(default=0)),
+                ("horizon_days", models.PositiveIntegerField(default=365)),
+                ("cancel_notice_hours", models.PositiveIntegerField(default=24)),
+                ("hold_ttl_seconds", models.PositiveIntegerField(default=600)),
+                (
+                    "no_show_after_minutes",
+                    models.PositiveIntegerField(blank=True, help_text="Empty: never by itself.", null=True),
+                ),
+                ("require_cancel_reason", models.BooleanField(default=False)),
+                ("quiet_hours_start", models.TimeField(blank=True, null=True)),
+                ("quiet_hours_end", models.TimeField(blank=True, null=True)),
+                ("retention_years", models.PositiveIntegerField(default=10)),
+                (
+                    "practice",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="practices.practice",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'practice policies',
+                "verbose_name_plural": "practice policies",
             },
         ),
         migrations.CreateModel(
-            name='Resource',
+            name="Resource",
             fields=[
-                ('id', models.UUIDField(default=practices.models.base.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('kind', models.CharField(choices=[('provider', 'Provider'), ('room', 'Room'), ('equipment', 'Equipment')], max_length=10)),
-                ('name', models.CharField(max_length=200)),
-                ('capacity', models.PositiveSmallIntegerField(default=1)),
-                ('active', models.BooleanField(default=True)),
-                ('location', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='resources', to='practices.location')),
-                ('practice', models.ForeignKey(db_index=False, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='practices.practice')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=practices.models.base.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("provider", "Provider"), ("room", "Room"), ("equipment", "Equipment")], max_length=10
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                ("capacity", models.PositiveSmallIntegerField(default=1)),
+                ("active", models.BooleanField(default=True)),
+                (
+                    "location",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="resources",
+                        to="practices.location",
+                    ),
+                ),
+                (
+                    "practice",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="practices.practice",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name', 'id'],
+                "ordering": ["name", "id"],
             },
         ),
         migrations.AddConstraint(
-            model_name='location',
-            constraint=models.UniqueConstraint(fields=('practice', 'name'), name='location_name_unique'),
+            model_name="location",
+            constraint=models.UniqueConstraint(fields=("practice", "name"), name="location_name_unique"),
         ),
         migrations.AddConstraint(
-            model_name='location',
-            constraint=practices.constraints.PracticeIsolation(name='practices_location_isolation'),
+            model_name="location",
+            constraint=practices.constraints.PracticeIsolation(name="practices_location_isolation"),
         ),
         migrations.AddIndex(
-            model_name='closure',
-            index=models.Index(fields=['practice', 'end_date'], name='closure_by_end_date'),
+            model_name="closure",
+            index=models.Index(fields=["practice", "end_date"], name="closure_by_end_date"),
         ),
         migrations.AddConstraint(
-            model_name='closure',
-            constraint=models.CheckConstraint(condition=models.Q(('end_date__gte', models.F('start_date'))), name='closure_dates_ordered'),
+            model_name="closure",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("end_date__gte", models.F("start_date"))), name="closure_dates_ordered"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='closure',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('end_time__isnull', True), ('start_time__isnull', True)), models.Q(('end_time__gt', models.F('start_time')), ('start_time__isnull', False)), _connector='OR'), name='closure_times_paired'),
+            model_name="closure",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("end_time__isnull", True), ("start_time__isnull", True)),
+                    models.Q(("end_time__gt", models.F("start_time")), ("start_time__isnull", False)),
+                    _connector="OR",
+                ),
+                name="closure_times_paired",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='closure',
-            constraint=practices.constraints.SamePractice(field='location', index=True, name='practices_closure_location_same_practice', to='practices.Location'),
+            model_name="closure",
+            constraint=practices.constraints.SamePractice(
+                field="location", index=True, name="practices_closure_location_same_practice", to="practices.Location"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='closure',
-            constraint=practices.constraints.PracticeIsolation(name='practices_closure_isolation'),
+            model_name="closure",
+            constraint=practices.constraints.PracticeIsolation(name="practices_closure_isolation"),
         ),
         migrations.AddConstraint(
-            model_name='cancellationreason',
-            constraint=models.UniqueConstraint(fields=('practice', 'code'), name='cancellation_reason_code_unique'),
+            model_name="cancellationreason",
+            constraint=models.UniqueConstraint(fields=("practice", "code"), name="cancellation_reason_code_unique"),
         ),
         migrations.AddConstraint(
-            model_name='cancellationreason',
-            constraint=models.CheckConstraint(condition=models.Q(('by__in', ['patient', 'provider', 'practice'])), name='cancellation_reason_by_known'),
+            model_name="cancellationreason",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("by__in", ["patient", "provider", "practice"])), name="cancellation_reason_by_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='cancellationreason',
-            constraint=practices.constraints.PracticeIsolation(name='practices_cancellationreason_isolation'),
+            model_name="cancellationreason",
+            constraint=practices.constraints.PracticeIsolation(name="practices_cancellationreason_isolation"),
         ),
         migrations.AddConstraint(
-            model_name='practicepolicy',
-            constraint=models.UniqueConstraint(fields=('practice',), name='one_policy_per_practice'),
+            model_name="practicepolicy",
+            constraint=models.UniqueConstraint(fields=("practice",), name="one_policy_per_practice"),
         ),
         migrations.AddConstraint(
-            model_name='practicepolicy',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('quiet_hours_end__isnull', True), ('quiet_hours_start__isnull', True)), models.Q(('quiet_hours_end__isnull', False), ('quiet_hours_start__isnull', False)), _connector='OR'), name='quiet_hours_paired'),
+            model_name="practicepolicy",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("quiet_hours_end__isnull", True), ("quiet_hours_start__isnull", True)),
+                    models.Q(("quiet_hours_end__isnull", False), ("quiet_hours_start__isnull", False)),
+                    _connector="OR",
+                ),
+                name="quiet_hours_paired",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='practicepolicy',
-            constraint=practices.constraints.PracticeIsolation(name='practices_practicepolicy_isolation'),
+            model_name="practicepolicy",
+            constraint=practices.constraints.PracticeIsolation(name="practices_practicepolicy_isolation"),
         ),
         migrations.AddConstraint(
-            model_name='resource',
-            constraint=models.CheckConstraint(condition=models.Q(('capacity__gte', 1)), name='resource_capacity_positive'),
+            model_name="resource",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("capacity__gte", 1)), name="resource_capacity_positive"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='resource',
-            constraint=practices.constraints.SamePractice(field='location', index=True, name='practices_resource_location_same_practice', to='practices.Location'),
+            model_name="resource",
+            constraint=practices.constraints.SamePractice(
+                field="location", index=True, name="practices_resource_location_same_practice", to="practices.Location"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='resource',
-            constraint=practices.constraints.PracticeIsolation(name='practices_resource_isolation'),
+            model_name="resource",
+            constraint=practices.constraints.PracticeIsolation(name="practices_resource_isolation"),
         ),
     ]

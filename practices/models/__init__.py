@@ -5,8 +5,8 @@ from practices.models.practice import Practice, PracticePolicy, TimeZoneField
 
 __all__ = [
     "CancellationReason",
-    "ConcurrentEdit",
     "Closure",
+    "ConcurrentEdit",
     "Location",
     "Practice",
     "PracticePolicy",

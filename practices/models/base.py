@@ -28,6 +28,8 @@ class TenantModel(models.Model):
     """The row of the role table that says who may do what with it."""
     audited: ClassVar[bool] = True
     """Whether its changes become audit events; off only for what keeps a record of its own."""
+    loaded_values: dict[str, Any] = {}
+    """attname -> value as last read from or written to the database; empty for a new row."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     practice = PracticeField()
@@ -39,16 +41,6 @@ class TenantModel(models.Model):
     class Meta:
         abstract = True
 
-    @classmethod
-    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any]) -> Self:
-        """Remembers the values as read, for the audit's "before"."""
-        instance = super().from_db(db, field_names, values)
-        instance.loaded_values = dict(zip(field_names, values, strict=False))
-        return instance
-
-    loaded_values: dict[str, Any] = {}
-    """attname -> value as last read from the database; empty for a new row."""
-
     def save(self, *args: Any, **kwargs: Any) -> None:
         self._refuse_other_practice()
         super().save(*args, **kwargs)
@@ -57,6 +49,13 @@ class TenantModel(models.Model):
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         self._refuse_other_practice()
         return super().delete(*args, **kwargs)
+
+    @classmethod
+    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any]) -> Self:
+        """Remembers the values as read, for the audit's "before"."""
+        instance = super().from_db(db, field_names, values)
+        instance.loaded_values = dict(zip(field_names, values, strict=False))
+        return instance
 
     def validate_constraints(self, exclude: Collection[str] | None = None) -> None:
         """Checks uniqueness inside the practice too: no form has a practice field, so forms exclude it."""

@@ -6,7 +6,7 @@ from practices.models.place import Location
 
 
 class Closure(VersionedModel):
-    """Days, or the same hours of days, on which a location (or the whole practice) is closed; local time, inclusive dates."""
+    """Local days (inclusive), or hours of each, on which a location or the whole practice is closed."""
 
     area = "practice_settings"
 
@@ -21,7 +21,9 @@ class Closure(VersionedModel):
         ordering = ["start_date", "id"]
         indexes = [models.Index(fields=["practice", "end_date"], name="closure_by_end_date")]
         constraints = [
-            models.CheckConstraint(condition=models.Q(end_date__gte=models.F("start_date")), name="closure_dates_ordered"),
+            models.CheckConstraint(
+                condition=models.Q(end_date__gte=models.F("start_date")), name="closure_dates_ordered"
+            ),
             models.CheckConstraint(
                 condition=models.Q(start_time__isnull=True, end_time__isnull=True)
                 | models.Q(start_time__isnull=False, end_time__gt=models.F("start_time")),

@@ -1,0 +1,14 @@
+from appointments.models.allocation import ResourceAllocation
+from appointments.models.appointment import Appointment
+from appointments.models.availability import AvailabilityException, AvailabilityRule
+from appointments.models.status_event import StatusEvent
+from appointments.models.visit_type import AppointmentType
+
+__all__ = [
+    "Appointment",
+    "AppointmentType",
+    "AvailabilityException",
+    "AvailabilityRule",
+    "ResourceAllocation",
+    "StatusEvent",
+]

@@ -1,0 +1,100 @@
+from datetime import datetime
+
+from django.db import models
+
+from accounts.models import ProviderProfile
+from appointments.models.visit_type import AppointmentType
+from appointments.querysets import AppointmentManager
+from appointments.transitions import BLOCKING, TRANSITIONS, Action, Status
+from patients.models import Patient
+from practices.fields import SamePracticeForeignKey
+from practices.models import CancellationReason, Location, TimeZoneField, VersionedModel
+
+
+class Appointment(VersionedModel):
+    """A visit. Its status changes only through `appointments.services`; `start` and `end` are half-open."""
+
+    class Source(models.TextChoices):
+        STAFF = "staff"
+        ONLINE = "online"
+        IMPORT = "import"
+
+    class FlowStage(models.TextChoices):
+        WAITING = "waiting"
+        IN_ROOM = "in-room"
+        WITH_PROVIDER = "with-provider"
+        CHECKOUT = "checkout"
+
+    area = "appointments"
+
+    patient = SamePracticeForeignKey(Patient, models.PROTECT, related_name="appointments", db_index=False)
+    appointment_type = SamePracticeForeignKey(AppointmentType, models.PROTECT, related_name="appointments")
+    provider = SamePracticeForeignKey(ProviderProfile, models.PROTECT, related_name="appointments", db_index=False)
+    location = SamePracticeForeignKey(Location, models.PROTECT, related_name="appointments", db_index=False)
+    start = models.DateTimeField(null=True, blank=True)
+    end = models.DateTimeField(null=True, blank=True)
+    time_zone = TimeZoneField()
+    status = models.CharField(max_length=16, choices=Status.choices)
+    flow_stage = models.CharField(max_length=16, choices=FlowStage.choices, blank=True)
+    cancellation_reason = SamePracticeForeignKey(
+        CancellationReason, models.PROTECT, null=True, blank=True, related_name="appointments"
+    )
+    source = models.CharField(max_length=10, choices=Source.choices, default=Source.STAFF)
+    hold_expires_at = models.DateTimeField(null=True, blank=True)
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+    arrived_at = models.DateTimeField(null=True, blank=True)
+    checked_in_at = models.DateTimeField(null=True, blank=True)
+    fulfilled_at = models.DateTimeField(null=True, blank=True)
+    overbook_reason = models.CharField(max_length=500, blank=True)
+
+    objects = AppointmentManager()
+
+    class Meta:
+        ordering = ["start", "id"]
+        indexes = [
+            models.Index(fields=["practice", "start", "id"], name="appointment_by_start"),
+            models.Index(fields=["practice", "provider", "start"], name="appointment_by_provider"),
+            models.Index(fields=["practice", "location", "start"], name="appointment_by_location"),
+            models.Index(fields=["practice", "patient", "start"], name="appointment_by_patient"),
+            models.Index(fields=["practice", "updated_at", "id"], name="appointment_by_update"),
+            models.Index(
+                fields=["practice", "hold_expires_at"],
+                condition=models.Q(hold_expires_at__isnull=False),
+                name="appointment_by_hold_expiry",
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(status__in=Status.values), name="appointment_status_known"),
+            models.CheckConstraint(
+                condition=models.Q(
+                    status__in=["waitlist", "cancelled", "entered-in-error"], start__isnull=True, end__isnull=True
+                )
+                | models.Q(start__isnull=False, end__gt=models.F("start")),
+                name="appointment_has_its_time",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(status="pending") | models.Q(hold_expires_at__isnull=False),
+                name="appointment_hold_expires",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.start:%Y-%m-%d %H:%M}" if self.start else "Without a time"
+
+    @property
+    def blocks(self) -> bool:
+        return self.status in BLOCKING
+
+    def hold_expired(self, now: datetime) -> bool:
+        return self.status == Status.PENDING and self.hold_expires_at is not None and self.hold_expires_at <= now
+
+    def allowed_transitions(self, now: datetime) -> list[str]:
+        """The actions that its status and the time allow; whether a role may is another question."""
+        return sorted(action for action in TRANSITIONS[Status(self.status)] if self._in_time_for(action, now))
+
+    def _in_time_for(self, action: Action, now: datetime) -> bool:
+        if action == Action.NO_SHOW:
+            return self.start is not None and self.start <= now
+        if action == Action.CONFIRM:
+            return not self.hold_expired(now)
+        return action != Action.UNDO or self.start is not None

@@ -1,0 +1,109 @@
+"""Occupying resources. The exclusion constraint decides; what is here makes its answer orderly and complete."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import connection
+from django.utils import timezone
+
+from appointments import signals
+from appointments.models import Appointment, AppointmentType, ResourceAllocation, StatusEvent
+from appointments.problems import Occupied, SlotUnavailable
+from appointments.transitions import Status
+from practices.models import CancellationReason, Resource
+
+HOLD_EXPIRED = "hold-expired"
+
+
+def occupied_period(visit_type: AppointmentType, start: datetime, end: datetime) -> tuple[datetime, datetime]:
+    """The visit's time with its buffers."""
+    return start - timedelta(minutes=visit_type.buffer_before), end + timedelta(minutes=visit_type.buffer_after)
+
+
+def lock(resources: Iterable[UUID]) -> None:
+    """Queues up with everybody else who books these, until the transaction ends.
+
+    In id order, so that nobody waits in a circle; and before looking, so that what is seen is final. Without it
+    two inserts can deadlock inside the exclusion constraint instead of one failing.
+    """
+    keys = [resource.int & 0x7FFF_FFFF_FFFF_FFFF for resource in sorted(resources)]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key", [keys])
+
+
+def release_expired_holds(resources: Iterable[UUID], now: datetime) -> None:
+    """Cancels holds on these resources that have run out; call it with the resources locked."""
+    held = ResourceAllocation.objects.filter(resource__in=list(resources), blocking=True).values("appointment")
+    holds = Appointment.objects.expired_holds(now).filter(pk__in=held).order_by("id")
+    # A locked one is being changed by somebody who may be waiting for us: it counts as it is.
+    for hold in holds.select_for_update(of=("self",), skip_locked=True):
+        expire(hold)
+
+
+def expire(hold: Appointment) -> None:
+    reason = CancellationReason.objects.filter(code=HOLD_EXPIRED).first()
+    StatusEvent.objects.create(
+        appointment=hold,
+        action="expire",
+        from_status=hold.status,
+        to_status=Status.CANCELLED,
+        reason=HOLD_EXPIRED,
+    )
+    hold.status, hold.cancellation_reason, hold.hold_expires_at = Status.CANCELLED, reason, None
+    hold.save(update_fields=["status", "cancellation_reason", "hold_expires_at"])
+    free(hold)
+    signals.appointment_cancelled.send(Appointment, appointment=hold, expired=True)
+
+
+def free(appointment: Appointment) -> None:
+    """The appointment's resources are others' again."""
+    appointment.allocations.filter(blocking=True).update(blocking=False)
+
+
+def occupy(
+    appointment: Appointment, resources: Sequence[Resource], start: datetime, end: datetime, *, overbook: bool = False
+) -> None:
+    """Allocates all the resources for [start, end), or raises SlotUnavailable naming every conflict.
+
+    The appointment's own earlier allocations never conflict and are replaced. With `overbook` the next lane
+    beyond the capacity is used.
+    """
+    lock(resource.pk for resource in resources)
+    release_expired_holds([resource.pk for resource in resources], timezone.now())
+    taken = _taken(resources, start, end, but=appointment.pk)
+    lanes = {resource.pk: _free_lane(resource, taken[resource.pk], overbook=overbook) for resource in resources}
+    conflicts = [
+        Occupied(row.resource_id, row.start, row.end)
+        for resource in resources
+        if lanes[resource.pk] is None
+        for row in taken[resource.pk]
+    ]
+    if conflicts:
+        raise SlotUnavailable(conflicts)
+    appointment.allocations.all().delete()
+    ResourceAllocation.objects.bulk_create(
+        ResourceAllocation(
+            appointment=appointment, resource=resource, lane=lanes[resource.pk] or 0, start=start, end=end
+        )
+        for resource in resources
+    )
+
+
+def _taken(
+    resources: Sequence[Resource], start: datetime, end: datetime, *, but: UUID
+) -> dict[UUID, list[ResourceAllocation]]:
+    rows = ResourceAllocation.objects.filter(
+        resource__in=[resource.pk for resource in resources], blocking=True, end__gt=start, start__lt=end
+    ).exclude(appointment=but)
+    taken: dict[UUID, list[ResourceAllocation]] = defaultdict(list)
+    for row in rows.order_by("start", "id"):
+        taken[row.resource_id].append(row)
+    return taken
+
+
+def _free_lane(resource: Resource, taken: Sequence[ResourceAllocation], *, overbook: bool) -> int | None:
+    used = {row.lane for row in taken}
+    lanes = range(resource.capacity + (len(used) if overbook else 0))
+    return next((lane for lane in lanes if lane not in used), None)

@@ -1,0 +1,96 @@
+"""Moving a visit: it keeps its id and status, and its old time when the new one is refused."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import ProviderProfile
+from accounts.roles import Area
+from appointments import signals
+from appointments.models import Appointment, StatusEvent
+from appointments.problems import InvalidTransition
+from appointments.services import rules
+from appointments.services.allocation import occupied_period, occupy
+from appointments.transitions import BLOCKING, MOVABLE
+from practices.models import Location, Resource
+from practices.tenancy import Actor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """Where a visit goes. What is None stays; without an `end` the length stays."""
+
+    start: datetime
+    end: datetime | None = None
+    provider: ProviderProfile | None = None
+    location: Location | None = None
+    overbook_reason: str = ""
+
+
+@transaction.atomic
+def reschedule(appointment: Appointment, move: Move, *, by: Actor) -> Appointment:
+    """Call it with the row locked. Raises as `book` does, and InvalidTransition once the patient has come."""
+    now = timezone.now()
+    if appointment.status not in MOVABLE or appointment.hold_expired(now):
+        raise InvalidTransition(appointment.status, appointment.allowed_transitions(now))
+    provider, location = move.provider or appointment.provider, move.location or appointment.location
+    zone = rules.zone_at(location)
+    start = rules.resolve_start(move.start, zone)
+    end = rules.resolve_start(move.end, zone) if move.end else start + _length(appointment)
+    _check(appointment, provider, location, start, end, zone, by, overbook=bool(move.overbook_reason))
+    before = appointment.start
+    resources = _resources(appointment, provider)
+    appointment.start, appointment.end, appointment.time_zone = start, end, zone
+    appointment.provider, appointment.location = provider, location
+    appointment.overbook_reason = move.overbook_reason
+    appointment.confirmed_at = None
+    appointment.save()
+    if appointment.status in BLOCKING:
+        period = occupied_period(appointment.appointment_type, start, end)
+        occupy(appointment, resources, *period, overbook=bool(move.overbook_reason))
+    StatusEvent.objects.create(
+        appointment=appointment,
+        action="reschedule",
+        from_status=appointment.status,
+        to_status=appointment.status,
+        from_start=before,
+        to_start=start,
+        by_id=by.id,
+        reason=move.overbook_reason,
+    )
+    signals.appointment_rescheduled.send(Appointment, appointment=appointment, from_start=before)
+    return appointment
+
+
+def _length(appointment: Appointment) -> timedelta:
+    if appointment.start is None or appointment.end is None:
+        return timedelta(minutes=appointment.appointment_type.duration)
+    return appointment.end - appointment.start
+
+
+def _check(
+    appointment: Appointment,
+    provider: ProviderProfile,
+    location: Location,
+    start: datetime,
+    end: datetime,
+    zone: str,
+    by: Actor,
+    *,
+    overbook: bool,
+) -> None:
+    own = rules.is_own(provider, by)
+    rules.check_patient(appointment.patient)
+    rules.check_parts(appointment.appointment_type, provider, location)
+    rules.check_time(start, end, by=by, own=own)
+    rules.check_closures(start, end, location, zone)
+    if overbook:
+        rules.require(by, Area.OVERBOOK, own=own)
+
+
+def _resources(appointment: Appointment, provider: ProviderProfile) -> list[Resource]:
+    """The provider's, which may be another now, and the rooms and equipment it had."""
+    others = Resource.objects.filter(allocations__appointment=appointment).exclude(kind=Resource.Kind.PROVIDER)
+    return [rules.provider_resource(provider), *others]

@@ -1,0 +1,107 @@
+"""What a booking must obey on every path, whoever makes it."""
+
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from config.api.problem import Forbidden
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.models import ProviderProfile
+from accounts.roles import Access, Area, allowed
+from appointments.local_time import LocalTimeError, instant
+from appointments.models import AppointmentType
+from appointments.problems import refuse
+from patients.models import Patient
+from practices.models import Closure, Location, Practice, PracticePolicy, Resource
+from practices.tenancy import Actor, active_practice_id
+
+MAX_LENGTH = timedelta(days=1)
+
+
+def zone_at(location: Location) -> str:
+    """The location's zone, else the practice's."""
+    return location.time_zone or Practice.objects.get(pk=active_practice_id()).time_zone
+
+
+def resolve_start(value: datetime, zone: str) -> datetime:
+    """The instant meant by an offset, or by the location's wall clock; raises a 400 on /start when there is no one."""
+    try:
+        return instant(value, ZoneInfo(zone))
+    except LocalTimeError as exc:
+        raise refuse("start", exc.code, str(exc)) from exc
+
+
+def check_patient(patient: Patient) -> None:
+    if patient.deceased_at is not None:
+        raise refuse("patient", "patient_deceased", "This patient has died.")
+    if patient.status != "active":
+        raise refuse("patient", "patient_not_active", "This patient's chart is not active.")
+
+
+def check_parts(visit_type: AppointmentType, provider: ProviderProfile, location: Location) -> None:
+    for field, part in (("appointment_type", visit_type), ("provider", provider), ("location", location)):
+        if not part.active:
+            raise refuse(field, "inactive", "This is no longer in use.")
+
+
+def check_time(start: datetime, end: datetime, *, by: Actor, own: bool) -> None:
+    """Notice, horizon and length. Past visits need the overbooking area's right."""
+    if not start < end <= start + MAX_LENGTH:
+        raise refuse("end", "invalid_length", "The end must be after the start, by a day at most.")
+    now = timezone.now()
+    policy = PracticePolicy.objects.first() or PracticePolicy()
+    if start < now:
+        if not may(by, Area.OVERBOOK, own=own):
+            raise refuse("start", "in_the_past", "Only some roles may book a time that has passed.")
+        return
+    if start < now + timedelta(minutes=policy.min_notice_minutes):
+        raise refuse("start", "too_soon", f"Book at least {policy.min_notice_minutes} minutes ahead.")
+    if start > now + timedelta(days=policy.horizon_days):
+        raise refuse("start", "too_far_ahead", f"Book at most {policy.horizon_days} days ahead.")
+
+
+def check_closures(start: datetime, end: datetime, location: Location, zone: str) -> None:
+    """Closures are wall-clock days, or hours of days, of the practice or the location."""
+    local = ZoneInfo(zone)
+    first, last = start.astimezone(local), end.astimezone(local)
+    closures = Closure.objects.filter(
+        Q(location=location) | Q(location=None), start_date__lte=last.date(), end_date__gte=first.date()
+    )
+    if any(_closed_during(closure, first, last) for closure in closures):
+        raise refuse("start", "closed", "The location is closed at this time.")
+
+
+def _closed_during(closure: Closure, first: datetime, last: datetime) -> bool:
+    zone = first.tzinfo
+    for offset in range((last.date() - first.date()).days + 1):
+        day = first.date() + timedelta(days=offset)
+        if not closure.start_date <= day <= closure.end_date:
+            continue
+        opens = datetime.combine(day, closure.start_time or time(0), zone)
+        closes = datetime.combine(day, closure.end_time, zone) if closure.end_time else opens + timedelta(days=1)
+        if opens < last and first < closes:
+            return True
+    return False
+
+
+def may(by: Actor, area: Area, *, own: bool, access: Access = Access.WRITE) -> bool:
+    """The system does what its code says; a user what their roles allow."""
+    return by.kind == "system" or allowed(by.roles, area, access, own=own)
+
+
+def require(by: Actor, area: Area, *, own: bool, access: Access = Access.WRITE) -> None:
+    if not may(by, area, own=own, access=access):
+        raise Forbidden()
+
+
+def is_own(provider: ProviderProfile, by: Actor) -> bool:
+    """Whether the acting user is this provider."""
+    return by.id is not None and provider.membership.user_id == by.id
+
+
+def provider_resource(provider: ProviderProfile) -> Resource:
+    resource = Resource.objects.filter(provider=provider, active=True).first()
+    if resource is None:
+        raise refuse("provider", "no_calendar", "This provider has no calendar to book in.")
+    return resource

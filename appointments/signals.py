@@ -1,0 +1,12 @@
+"""What happened to a visit, sent inside the transaction that did it. sender=Appointment, appointment=the row."""
+
+from django.dispatch import Signal
+
+appointment_booked = Signal()
+"""A visit was booked (a hold counts when it is confirmed)."""
+
+appointment_rescheduled = Signal()
+"""A visit was moved; from_start: datetime | None."""
+
+appointment_cancelled = Signal()
+"""A visit was cancelled; expired: bool, True when it was a hold that ran out."""
