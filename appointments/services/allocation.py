@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -62,41 +63,55 @@ def free(appointment: Appointment) -> None:
     appointment.allocations.filter(blocking=True).update(blocking=False)
 
 
-def occupy(
-    appointment: Appointment, resources: Sequence[Resource], start: datetime, end: datetime, *, overbook: bool = False
-) -> None:
-    """Allocates all the resources for [start, end), or raises SlotUnavailable naming every conflict.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A lane found free in each resource for [start, end); good until the transaction ends."""
 
-    The appointment's own earlier allocations never conflict and are replaced. With `overbook` the next lane
-    beyond the capacity is used.
+    lanes: list[tuple[Resource, int]]
+    start: datetime
+    end: datetime
+
+
+def find_place(
+    resources: Sequence[Resource], start: datetime, end: datetime, *, but: UUID | None = None, overbook: bool = False
+) -> Place:
+    """Locks the resources and looks; raises SlotUnavailable naming every conflict, having written nothing of its own.
+
+    Allocations of the appointment `but` don't count: a visit never conflicts with itself. With `overbook` the next
+    lane beyond the capacity is taken.
     """
     lock(resource.pk for resource in resources)
     release_expired_holds([resource.pk for resource in resources], timezone.now())
-    taken = _taken(resources, start, end, but=appointment.pk)
-    lanes = {resource.pk: _free_lane(resource, taken[resource.pk], overbook=overbook) for resource in resources}
+    taken = _taken(resources, start, end, but=but)
+    lanes = [(resource, _free_lane(resource, taken[resource.pk], overbook=overbook)) for resource in resources]
     conflicts = [
         Occupied(row.resource_id, row.start, row.end)
-        for resource in resources
-        if lanes[resource.pk] is None
+        for resource, lane in lanes
+        if lane is None
         for row in taken[resource.pk]
     ]
     if conflicts:
         raise SlotUnavailable(conflicts)
+    return Place([(resource, lane) for resource, lane in lanes if lane is not None], start, end)
+
+
+def occupy(appointment: Appointment, place: Place) -> None:
+    """Allocates the place, instead of what the appointment had."""
     appointment.allocations.all().delete()
     ResourceAllocation.objects.bulk_create(
-        ResourceAllocation(
-            appointment=appointment, resource=resource, lane=lanes[resource.pk] or 0, start=start, end=end
-        )
-        for resource in resources
+        ResourceAllocation(appointment=appointment, resource=resource, lane=lane, start=place.start, end=place.end)
+        for resource, lane in place.lanes
     )
 
 
 def _taken(
-    resources: Sequence[Resource], start: datetime, end: datetime, *, but: UUID
+    resources: Sequence[Resource], start: datetime, end: datetime, *, but: UUID | None
 ) -> dict[UUID, list[ResourceAllocation]]:
     rows = ResourceAllocation.objects.filter(
         resource__in=[resource.pk for resource in resources], blocking=True, end__gt=start, start__lt=end
-    ).exclude(appointment=but)
+    )
+    if but is not None:
+        rows = rows.exclude(appointment=but)
     taken: dict[UUID, list[ResourceAllocation]] = defaultdict(list)
     for row in rows.order_by("start", "id"):
         taken[row.resource_id].append(row)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import ProviderProfile
@@ -13,7 +12,7 @@ from appointments import signals
 from appointments.models import Appointment, AppointmentType, StatusEvent
 from appointments.problems import refuse
 from appointments.services import rules
-from appointments.services.allocation import occupied_period, occupy
+from appointments.services.allocation import Place, find_place, occupied_period, occupy
 from appointments.transitions import Status
 from patients.models import Patient
 from practices.models import Location, PracticePolicy, Resource
@@ -36,12 +35,21 @@ class Booking:
     source: str = Appointment.Source.STAFF
 
 
-@transaction.atomic
-def book(booking: Booking, *, by: Actor) -> Appointment:
-    """The new appointment, booked or (`hold`) pending until its hold expires.
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A booking that obeys the rules and has found its place; good until the transaction ends."""
+
+    start: datetime
+    end: datetime
+    time_zone: str
+    place: Place
+
+
+def plan(booking: Booking, *, by: Actor) -> Plan:
+    """Checks everything and writes nothing of its own; waits for others who book the same resources.
 
     Raises SlotUnavailable with all conflicts, ValidationProblem for what the rules refuse, Forbidden for overbooking
-    without the right. About a dozen statements; waits for others who book the same resources.
+    without the right.
     """
     own = rules.is_own(booking.provider, by)
     zone = rules.zone_at(booking.location)
@@ -53,20 +61,26 @@ def book(booking: Booking, *, by: Actor) -> Appointment:
     rules.check_closures(start, end, booking.location, zone)
     if booking.overbook_reason:
         rules.require(by, Area.OVERBOOK, own=own)
-    appointment = _save(booking, start, end, zone)
     resources = [rules.provider_resource(booking.provider), *booking.resources]
     _check_resources(resources)
-    occupy(
-        appointment,
-        resources,
-        *occupied_period(booking.appointment_type, start, end),
-        overbook=bool(booking.overbook_reason),
-    )
+    period = occupied_period(booking.appointment_type, start, end)
+    return Plan(start, end, zone, find_place(resources, *period, overbook=bool(booking.overbook_reason)))
+
+
+def book(booking: Booking, *, by: Actor) -> Appointment:
+    """The new appointment, booked or (`hold`) pending until its hold expires. Raises as `plan` does.
+
+    Runs in the scope's transaction. When it raises it has written nothing but holds it found expired, so the caller
+    may try another place in the same transaction.
+    """
+    planned = plan(booking, by=by)
+    appointment = _save(booking, planned)
+    occupy(appointment, planned.place)
     StatusEvent.objects.create(
         appointment=appointment,
         action="hold" if booking.hold else "book",
         to_status=appointment.status,
-        to_start=start,
+        to_start=planned.start,
         by_id=by.id,
         reason=booking.overbook_reason,
     )
@@ -88,7 +102,7 @@ def _check_resources(resources: Sequence[Resource]) -> None:
         raise refuse("resources", "inactive", "One of these is no longer in use.")
 
 
-def _save(booking: Booking, start: datetime, end: datetime, zone: str) -> Appointment:
+def _save(booking: Booking, planned: Plan) -> Appointment:
     now = timezone.now()
     expires = None
     if booking.hold:
@@ -99,9 +113,9 @@ def _save(booking: Booking, start: datetime, end: datetime, zone: str) -> Appoin
         appointment_type=booking.appointment_type,
         provider=booking.provider,
         location=booking.location,
-        start=start,
-        end=end,
-        time_zone=zone,
+        start=planned.start,
+        end=planned.end,
+        time_zone=planned.time_zone,
         status=Status.PENDING if booking.hold else Status.BOOKED,
         hold_expires_at=expires,
         overbook_reason=booking.overbook_reason,

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import ProviderProfile
@@ -12,8 +11,8 @@ from appointments import signals
 from appointments.models import Appointment, StatusEvent
 from appointments.problems import InvalidTransition
 from appointments.services import rules
-from appointments.services.allocation import occupied_period, occupy
-from appointments.transitions import BLOCKING, MOVABLE
+from appointments.services.allocation import Place, find_place, occupied_period, occupy
+from appointments.transitions import MOVABLE
 from practices.models import Location, Resource
 from practices.tenancy import Actor
 
@@ -29,7 +28,6 @@ class Move:
     overbook_reason: str = ""
 
 
-@transaction.atomic
 def reschedule(appointment: Appointment, move: Move, *, by: Actor) -> Appointment:
     """Call it with the row locked. Raises as `book` does, and InvalidTransition once the patient has come."""
     now = timezone.now()
@@ -41,15 +39,14 @@ def reschedule(appointment: Appointment, move: Move, *, by: Actor) -> Appointmen
     end = rules.resolve_start(move.end, zone) if move.end else start + _length(appointment)
     _check(appointment, provider, location, start, end, zone, by, overbook=bool(move.overbook_reason))
     before = appointment.start
-    resources = _resources(appointment, provider)
+    place = _place(appointment, provider, start, end, overbook=bool(move.overbook_reason))
     appointment.start, appointment.end, appointment.time_zone = start, end, zone
     appointment.provider, appointment.location = provider, location
     appointment.overbook_reason = move.overbook_reason
     appointment.confirmed_at = None
     appointment.save()
-    if appointment.status in BLOCKING:
-        period = occupied_period(appointment.appointment_type, start, end)
-        occupy(appointment, resources, *period, overbook=bool(move.overbook_reason))
+    if place is not None:
+        occupy(appointment, place)
     StatusEvent.objects.create(
         appointment=appointment,
         action="reschedule",
@@ -90,7 +87,12 @@ def _check(
         rules.require(by, Area.OVERBOOK, own=own)
 
 
-def _resources(appointment: Appointment, provider: ProviderProfile) -> list[Resource]:
-    """The provider's, which may be another now, and the rooms and equipment it had."""
+def _place(
+    appointment: Appointment, provider: ProviderProfile, start: datetime, end: datetime, *, overbook: bool
+) -> Place | None:
+    """None for a visit that blocks no time. The provider may be another now; rooms and equipment stay."""
+    if not appointment.blocks:
+        return None
     others = Resource.objects.filter(allocations__appointment=appointment).exclude(kind=Resource.Kind.PROVIDER)
-    return [rules.provider_resource(provider), *others]
+    period = occupied_period(appointment.appointment_type, start, end)
+    return find_place([rules.provider_resource(provider), *others], *period, but=appointment.pk, overbook=overbook)

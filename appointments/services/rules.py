@@ -3,7 +3,6 @@
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from config.api.problem import Forbidden
 from django.db.models import Q
 from django.utils import timezone
 
@@ -12,6 +11,7 @@ from accounts.roles import Access, Area, allowed
 from appointments.local_time import LocalTimeError, instant
 from appointments.models import AppointmentType
 from appointments.problems import refuse
+from config.api.problem import Forbidden
 from patients.models import Patient
 from practices.models import Closure, Location, Practice, PracticePolicy, Resource
 from practices.tenancy import Actor, active_practice_id

@@ -2,14 +2,13 @@
 
 from datetime import datetime
 
-from django.db import transaction
 from django.utils import timezone
 
 from appointments import signals
 from appointments.models import Appointment, StatusEvent
 from appointments.problems import HoldExpired, InvalidTransition, refuse
 from appointments.services import rules
-from appointments.services.allocation import free, occupied_period, occupy
+from appointments.services.allocation import Place, find_place, free, occupied_period, occupy
 from appointments.transitions import BLOCKING, TRANSITIONS, Action, Status, need
 from practices.models import CancellationReason, PracticePolicy, Resource
 from practices.tenancy import Actor
@@ -22,7 +21,6 @@ _STAMPS = {
 _ORDER = (Status.BOOKED, Status.ARRIVED, Status.CHECKED_IN, Status.FULFILLED)
 
 
-@transaction.atomic
 def cancel(
     appointment: Appointment, *, by: Actor, cancellation_reason: CancellationReason | None = None, note: str = ""
 ) -> Appointment:
@@ -34,7 +32,6 @@ def cancel(
     return change_status(appointment, Action.CANCEL, by=by, reason=note)
 
 
-@transaction.atomic
 def change_status(appointment: Appointment, action: Action, *, by: Actor, reason: str = "") -> Appointment:
     """Call it with the row locked. Raises InvalidTransition, Forbidden, HoldExpired; undoing a cancellation or
     confirming what was only proposed raises SlotUnavailable when the time is taken.
@@ -44,10 +41,14 @@ def change_status(appointment: Appointment, action: Action, *, by: Actor, reason
     after = _target(appointment, action, now)
     needed = need(before, action)
     rules.require(by, needed.area, access=needed.access, own=rules.is_own(appointment.provider, by))
+    place = _place_again(appointment) if before not in BLOCKING and after in BLOCKING else None
     _stamp(appointment, before, after, now)
     appointment.status = after
     appointment.save()
-    _settle_time(appointment, before, after)
+    if place is not None:
+        occupy(appointment, place)
+    elif before in BLOCKING and after not in BLOCKING:
+        free(appointment)
     StatusEvent.objects.create(
         appointment=appointment, action=action, from_status=before, to_status=after, reason=reason, by_id=by.id
     )
@@ -79,22 +80,12 @@ def _stamp(appointment: Appointment, before: Status, after: Status, now: datetim
         appointment.flow_stage, appointment.hold_expires_at = "", None
 
 
-def _settle_time(appointment: Appointment, before: Status, after: Status) -> None:
-    if before in BLOCKING and after not in BLOCKING:
-        free(appointment)
-    elif before not in BLOCKING and after in BLOCKING:
-        _occupy_again(appointment)
-
-
-def _occupy_again(appointment: Appointment) -> None:
+def _place_again(appointment: Appointment) -> Place:
     if appointment.start is None or appointment.end is None:
         raise InvalidTransition(appointment.status, [])
     resources = list(Resource.objects.filter(allocations__appointment=appointment))
-    occupy(
-        appointment,
-        resources or [rules.provider_resource(appointment.provider)],
-        *occupied_period(appointment.appointment_type, appointment.start, appointment.end),
-    )
+    period = occupied_period(appointment.appointment_type, appointment.start, appointment.end)
+    return find_place(resources or [rules.provider_resource(appointment.provider)], *period, but=appointment.pk)
 
 
 def _announce(appointment: Appointment, before: Status, after: Status) -> None:

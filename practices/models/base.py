@@ -7,6 +7,7 @@ from uuid import UUID
 import uuid_utils.compat
 from django.db import models
 
+from config.api.problem import Conflict
 from practices.fields import PracticeField
 from practices.querysets import TenantManager
 from practices.tenancy import ScopeError, active_practice_id
@@ -17,8 +18,11 @@ def new_id() -> UUID:
     return uuid_utils.compat.uuid7()
 
 
-class ConcurrentEdit(Exception):
+class ConcurrentEdit(Conflict):
     """Somebody else saved the row since it was read. Nothing was written."""
+
+    code = "concurrent_edit"
+    default_detail = "Somebody else changed this meanwhile; read it again."
 
 
 class TenantModel(models.Model):
