@@ -151,7 +151,7 @@ class MoneyField(serializers.Field[Any, Any, Any, Any]):
     """Two columns of a model shown as `{amount, currency}`; the arguments name the columns."""
 
     default_error_messages = {
-        "invalid": 'Give money as {"amount": <minor units>, "currency": "USD"}.',
+        "invalid": "Give money as an amount in minor units, a whole number, and a currency, three capitals.",
         "amount": "The amount is out of range.",
         "negative": "The amount can't be negative.",
     }

@@ -266,8 +266,19 @@ def _authentication_problem(exc: exceptions.APIException) -> Problem:
     return NotAuthenticated(code="token_expired") if str(code) == "token_expired" else NotAuthenticated()
 
 
+_registered: dict[type[BaseException], Problem] = {}
+
+
+def register_refusal(exception: type[BaseException], problem: Problem) -> None:
+    """Names the problem that an exception of an app stands for; apps call it when they are ready."""
+    _registered[exception] = problem
+
+
 def _foreign_problem(exc: BaseException) -> Problem | None:
-    """Django's own exceptions and what the database says; order matters, subclasses come first."""
+    """The apps' and Django's own exceptions, and what the database says; order matters, subclasses come first."""
+    for exception, refusal in _registered.items():
+        if isinstance(exc, exception):
+            return refusal
     table: tuple[tuple[type[BaseException], type[Problem]], ...] = (
         (Http404, NotFound),
         (PermissionDenied, Forbidden),
@@ -279,10 +290,7 @@ def _foreign_problem(exc: BaseException) -> Problem | None:
         (DataError, ValidationProblem),
         (OperationalError, Unavailable),
     )
-    for exception, problem in table:
-        if isinstance(exc, exception):
-            return problem()
-    return None
+    return next((problem() for exception, problem in table if isinstance(exc, exception)), None)
 
 
 def model_errors(exc: ModelValidationError) -> dict[str, Any] | list[Any]:
