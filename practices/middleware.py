@@ -14,7 +14,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 from config.api.client import client_address
 from config.api.problem import Conflict, problem_response
 from practices import signals
-from practices.tenancy import Actor, Scope, identity_scope, platform_scope, practice_scope
+from practices.tenancy import Actor, Scope, current_scope, identity_scope, platform_scope, practice_scope
 
 SESSION_PRACTICE = "practice_id"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -59,6 +59,8 @@ class TenantMiddleware:
 
     def _respond(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
+        if scope := current_scope():
+            scope.operation = operation_of(request)
         if isinstance(response, StreamingHttpResponse):
             response.streaming_content = [b"".join(response)]  # its queries belong inside the transaction
         if response.status_code >= 400:
@@ -74,6 +76,12 @@ class TenantMiddleware:
         if response.status_code in {401, 403, 404, 409, 412, 429} and scope is not None:
             signals.request_refused.send(type(self), request=request, status=response.status_code, scope=scope)
         return response
+
+
+def operation_of(request: HttpRequest) -> str:
+    """`PATCH patient-detail`: what was asked for, without the ids; only the method of a path that is no route."""
+    match = request.resolver_match
+    return f"{request.method} {match.view_name}" if match else request.method or ""
 
 
 def _verified(token: str) -> tuple[UUID, UUID] | None:

@@ -10,7 +10,7 @@ from practices.tenancy import ActivePractice, ScopeError, active_practice_id
 ModelT_co = TypeVar("ModelT_co", bound=models.Model, covariant=True)
 
 
-class TenantQuerySet(models.QuerySet[ModelT_co]):
+class AnnouncedQuerySet(models.QuerySet[ModelT_co]):
     """A queryset whose bulk writes are announced by signals, so that they are audited like single saves."""
 
     def update(self, **kwargs: Any) -> int:
@@ -21,12 +21,13 @@ class TenantQuerySet(models.QuerySet[ModelT_co]):
         names = [self.model._meta.get_field(name).attname for name in kwargs]
         with transaction.atomic(using=self.db):
             before = {row["pk"]: row for row in self.select_for_update(of=("self",)).values("pk", *names)}
-            updated = super().update(**stamped)
+            # No other rows than those: one that somebody adds meanwhile would be changed unannounced.
+            updated = models.QuerySet.update(self.filter(pk__in=list(before)), **stamped) if before else 0
             after = {
                 row["pk"]: row
                 for row in self.model._base_manager.using(self.db).filter(pk__in=before).values("pk", *names)
             }
-            signals.bulk_updated.send(self.model, before=before, after=after)
+            signals.bulk_updated.send(self.model, before=before, after=after, using=self.db)
         return updated
 
     update.alters_data = True  # type: ignore[attr-defined]  # Django's mark that templates may not call it
@@ -34,13 +35,9 @@ class TenantQuerySet(models.QuerySet[ModelT_co]):
     def bulk_create(self, objs: Iterable[ModelT_co], *args: Any, **kwargs: Any) -> list[ModelT_co]:
         if getattr(self.model, "audited", True) and (kwargs.get("ignore_conflicts") or kwargs.get("update_conflicts")):
             raise ValueError("Which rows were written would not be known, so they could not be audited.")
-        objs = list(objs)
-        practice_id = active_practice_id()
-        if any(getattr(obj, "practice_id", None) != practice_id for obj in objs):
-            raise ScopeError("A row among these is another practice's.")
         with transaction.atomic(using=self.db):
             created = super().bulk_create(objs, *args, **kwargs)
-            signals.bulk_created.send(self.model, instances=created)
+            signals.bulk_created.send(self.model, instances=created, using=self.db)
         return created
 
     def _stamps(self, kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -51,6 +48,17 @@ class TenantQuerySet(models.QuerySet[ModelT_co]):
         if "version" in fields:
             stamps["version"] = models.F("version") + 1
         return stamps
+
+
+class TenantQuerySet(AnnouncedQuerySet[ModelT_co]):
+    """Rows of one practice; another's are refused before PostgreSQL has to."""
+
+    def bulk_create(self, objs: Iterable[ModelT_co], *args: Any, **kwargs: Any) -> list[ModelT_co]:
+        objs = list(objs)
+        practice_id = active_practice_id()
+        if any(getattr(obj, "practice_id", None) != practice_id for obj in objs):
+            raise ScopeError("A row among these is another practice's.")
+        return super().bulk_create(objs, *args, **kwargs)
 
 
 class TenantManager(models.Manager.from_queryset(TenantQuerySet)):  # type: ignore[misc]  # a base made at run time

@@ -3,10 +3,10 @@
 from django.dispatch import Signal
 
 bulk_created = Signal()
-"""sender=model, instances: list of saved instances."""
+"""sender=model, instances: list of saved instances, using."""
 
 bulk_updated = Signal()
-"""sender=model, before, after: dict of id -> {attname: value} for the fields that an `update()` named."""
+"""sender=model, before, after: dict of id -> {attname: value} for the fields that an `update()` named, using."""
 
 practice_created = Signal()
 """sender=Practice, practice: sent inside the new practice's own scope, so that each app can add what it needs there."""

@@ -5,10 +5,10 @@ A scope is one transaction. Inside it the connection carries `app.practice_id`, 
 Only this module opens a scope.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from uuid import UUID
 
@@ -71,6 +71,11 @@ class Scope:
     actor: Actor
     request_id: str = ""
     ip: str | None = None
+    using: str = "default"
+    operation: str = ""
+    """Method and route name of the request (`PATCH patient-detail`), known once it was routed; no ids."""
+    before_commit: list[Callable[["Scope"], None]] = field(default_factory=list)
+    """Called inside the scope when it is left cleanly; what they raise undoes the scope's work."""
 
 
 _scope: ContextVar[Scope | None] = ContextVar("practice_scope", default=None)
@@ -97,7 +102,7 @@ def practice_scope(
     outer = _scope.get()
     if outer is not None and outer.practice_id not in (None, practice_id):
         raise ScopeError("Another practice's scope is open; leave it first: a transaction belongs to one practice.")
-    with _open(Scope(practice_id, actor, request_id, ip), platform=False, using=using) as scope:
+    with _open(Scope(practice_id, actor, request_id, ip, using), platform=False) as scope:
         yield scope
 
 
@@ -109,7 +114,7 @@ def identity_scope(user_id: UUID, *, request_id: str = "", ip: str | None = None
     """
     _refuse_inside_practice()
     scope = Scope(None, Actor.user(user_id), request_id, ip)
-    with _open(scope, platform=False, using="default") as opened:
+    with _open(scope, platform=False) as opened:
         yield opened
 
 
@@ -119,7 +124,7 @@ def platform_scope(
 ) -> Iterator[Scope]:
     """One transaction that manages practices and users as such; it sees no row of any tenant table."""
     _refuse_inside_practice()
-    with _open(Scope(None, actor, request_id, ip), platform=True, using=using) as scope:
+    with _open(Scope(None, actor, request_id, ip, using), platform=True) as scope:
         yield scope
 
 
@@ -135,15 +140,18 @@ def _refuse_inside_practice() -> None:
 
 
 @contextmanager
-def _open(scope: Scope, *, platform: bool, using: str) -> Iterator[Scope]:
-    connection = connections[using]
+def _open(scope: Scope, *, platform: bool) -> Iterator[Scope]:
+    connection = connections[scope.using]
     nested = connection.in_atomic_block
-    with transaction.atomic(using=using):
+    with transaction.atomic(using=scope.using):
         previous = _read_settings(connection) if nested else None
         _write_settings(connection, _settings_of(scope, platform=platform))
         token = _scope.set(scope)
         try:
             yield scope
+            if not connection.needs_rollback:
+                for callback in scope.before_commit:
+                    callback(scope)
         finally:
             _scope.reset(token)
         # Left by an exception, the rollback restores them; a released savepoint would keep ours.

@@ -5,7 +5,8 @@ from django.db import models
 from django.db.models.functions import Lower
 
 from accounts.roles import Access, allowed
-from practices.models import new_id
+from practices.models import RemembersValues, new_id
+from practices.querysets import AnnouncedQuerySet
 from practices.tenancy import current_scope
 
 _ACCESS_OF_PERMISSION = {"view": Access.READ, "add": Access.WRITE, "change": Access.WRITE, "delete": Access.FULL}
@@ -25,7 +26,7 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email=(username or "").lower())
 
 
-class User(AbstractBaseUser):
+class User(RemembersValues, AbstractBaseUser):
     """A person who logs in. Global: holds nothing clinical, and reaches a practice only through a Membership."""
 
     area: ClassVar[str] = "platform"
@@ -42,7 +43,7 @@ class User(AbstractBaseUser):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
-    objects = UserManager()
+    objects = UserManager.from_queryset(AnnouncedQuerySet)()
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []

@@ -1,4 +1,4 @@
-from practices.models.base import ConcurrentEdit, TenantModel, VersionedModel, new_id
+from practices.models.base import ConcurrentEdit, RemembersValues, TenantModel, VersionedModel, new_id
 from practices.models.calendar import CancellationReason, Closure
 from practices.models.place import Location, Resource
 from practices.models.practice import Practice, PracticePolicy, TimeZoneField
@@ -10,6 +10,7 @@ __all__ = [
     "Location",
     "Practice",
     "PracticePolicy",
+    "RemembersValues",
     "Resource",
     "TenantModel",
     "TimeZoneField",

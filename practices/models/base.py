@@ -1,6 +1,6 @@
 """What every model of a practice derives from."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any, ClassVar, Self
 from uuid import UUID
 
@@ -25,7 +25,42 @@ class ConcurrentEdit(Conflict):
     default_detail = "Somebody else changed this meanwhile; read it again."
 
 
-class TenantModel(models.Model):
+class RemembersValues(models.Model):
+    """Keeps each value as the database has it, for the audit's "before"."""
+
+    loaded_values: dict[str, Any] = {}
+    """attname -> value as last read or written; empty for a new row, without what was deferred."""
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        super().save(*args, **kwargs)
+        self._remember(kwargs.get("update_fields"))
+
+    @classmethod
+    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any]) -> Self:
+        instance = super().from_db(db, field_names, values)
+        instance.loaded_values = dict(zip(field_names, values, strict=False))
+        return instance
+
+    def refresh_from_db(self, using: str | None = None, fields: Any = None, from_queryset: Any = None) -> None:
+        names = None if fields is None else list(fields)
+        super().refresh_from_db(using, names, from_queryset)
+        self._remember(names)
+
+    def _remember(self, names: Iterable[str] | None) -> None:
+        """Only what was written or read: a value changed in memory meanwhile is still to be saved."""
+        wanted = None if names is None else set(names)
+        current = {
+            field.attname: self.__dict__[field.attname]
+            for field in self._meta.concrete_fields
+            if field.attname in self.__dict__ and (wanted is None or wanted & {field.name, field.attname})
+        }
+        self.loaded_values = {**self.loaded_values, **current}
+
+
+class TenantModel(RemembersValues):
     """A row of one practice. Saving and deleting outside that practice's scope raises."""
 
     area: ClassVar[str]
@@ -48,7 +83,6 @@ class TenantModel(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         self._refuse_other_practice()
         super().save(*args, **kwargs)
-        self.loaded_values = {field.attname: self.__dict__.get(field.attname) for field in self._meta.concrete_fields}
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         self._refuse_other_practice()

@@ -5,7 +5,8 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 
-from practices.models.base import VersionedModel, new_id
+from practices.models.base import RemembersValues, VersionedModel, new_id
+from practices.querysets import AnnouncedQuerySet
 
 
 def validate_time_zone(value: str) -> None:
@@ -24,7 +25,7 @@ class TimeZoneField(models.CharField):  # type: ignore[type-arg]  # a str, as Ch
         super().__init__(**kwargs)  # type: ignore[arg-type]  # the caller's keywords are CharField's
 
 
-class Practice(models.Model):
+class Practice(RemembersValues):
     """The tenant. Not a tenant's row itself: its row policy shows it to its own scope, its members and the platform."""
 
     class Status(models.TextChoices):
@@ -48,6 +49,8 @@ class Practice(models.Model):
     version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+
+    objects = AnnouncedQuerySet["Practice"].as_manager()
 
     class Meta:
         ordering = ["name"]
