@@ -11,14 +11,20 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from config.api.contract import CONTRACT_COMPONENTS
+from config.environment import Environment
+from config.logs import logging_configuration
+from config.production import unsafe_settings
+from config.security import CONTENT_SECURITY_POLICY as CONTENT_SECURITY_POLICY  # django-csp reads it here
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
+env = Environment()
 if (BASE_DIR / ".env").exists():
     env.read_env(BASE_DIR / ".env")
 
 # pytest needs no variable set: it always runs on the test services, never on those that hold somebody's data.
 ENVIRONMENT = env.str("ENVIRONMENT", "test" if "pytest" in sys.modules else "development")
+if ENVIRONMENT not in {"development", "test", "production"}:
+    raise ImproperlyConfigured(f"ENVIRONMENT={ENVIRONMENT} is unknown: set it to development, test or production.")
 PRODUCTION = ENVIRONMENT == "production"
 TESTING = ENVIRONMENT == "test"
 DEBUG = env.bool("DEBUG", False)
@@ -61,14 +67,16 @@ OWN_APPS = ["practices", "accounts", "patients", "appointments", "audit", "integ
 # The only models that belong to no practice; a system check refuses any other.
 GLOBAL_MODELS = ["practices.Practice", "accounts.User"]
 MIDDLEWARE = [
+    "config.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.logs.RequestLogMiddleware",
+    "config.security.ContentSecurityPolicyMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django_structlog.middlewares.RequestMiddleware",
     "practices.middleware.TenantMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -97,14 +105,25 @@ TEMPLATES: list[dict[str, Any]] = [
 DATABASE_URL = env.str("DATABASE_URL", "")
 DATABASE_OWNER_URL = env.str("DATABASE_OWNER_URL", "")
 REDIS_URL = env.str("REDIS_URL", "")
-EMBEDDED_SERVICES = not (DATABASE_URL and REDIS_URL)
-if EMBEDDED_SERVICES and not PRODUCTION:
+for _name, _url in (("DATABASE_URL", DATABASE_URL), ("DATABASE_OWNER_URL", DATABASE_OWNER_URL)):
+    if _url and urlsplit(_url).scheme not in {"postgres", "postgresql"}:
+        raise ImproperlyConfigured(f"{_name} is no PostgreSQL address: write postgres://user:password@host:5432/name.")
+if REDIS_URL and urlsplit(REDIS_URL).scheme not in {"redis", "rediss"}:
+    raise ImproperlyConfigured("REDIS_URL is no Redis address: write redis://:password@host:6379/0.")
+if bool(DATABASE_URL) != bool(DATABASE_OWNER_URL) and not PRODUCTION:
+    raise ImproperlyConfigured(
+        "DATABASE_URL (the runtime login) and DATABASE_OWNER_URL (the login that migrates) go together: "
+        "set both, or neither to use the embedded PostgreSQL."
+    )
+EMBEDDED_STARTED: frozenset[str] = frozenset()  # what `make demo` has to stop in the end
+if not PRODUCTION and not (DATABASE_URL and REDIS_URL):
     from config import embedded
 
     try:
         _services = embedded.ensure(STATE_DIR, postgres=not DATABASE_URL, redis=not REDIS_URL, durable=not TESTING)
     except embedded.EmbeddedError as error:
         raise ImproperlyConfigured(str(error)) from error
+    EMBEDDED_STARTED = _services.started
     DATABASE_URL = DATABASE_URL or _services.database_url
     DATABASE_OWNER_URL = DATABASE_OWNER_URL or _services.database_owner_url
     REDIS_URL = REDIS_URL or _services.redis_url
@@ -118,11 +137,14 @@ def _database(url: str, **options: object) -> dict[str, Any]:
     config: dict[str, Any] = dict(environ.Env.db_url_config(url))
     config["OPTIONS"] = {**config.get("OPTIONS", {}), "options": _NO_CONTEXT_OPTIONS, **options}
     config["CONN_MAX_AGE"] = 0
+    config["CONN_HEALTH_CHECKS"] = True  # after PostgreSQL restarts, pooled connections are replaced, not handed out
     return config
 
 
-DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", 16)
-_POOL = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
+# Each thread may hold one connection, WebSocket consumers take from the rest: the pool must be the larger.
+WEB_THREADS = env.int("WEB_THREADS", 8)
+DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", WEB_THREADS + 8)
+_POOL = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 5}
 DATABASES = {
     "default": _database(DATABASE_URL or "postgres:///", pool=_POOL),
     "owner": _database(DATABASE_OWNER_URL or DATABASE_URL or "postgres:///"),
@@ -173,8 +195,16 @@ SIMPLE_JWT = {
 LOGIN_URL = "admin:login"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
+
+# --- Browsers on our own origin -----------------------------------------------------------------------
 SESSION_COOKIE_SECURE = PRODUCTION
 CSRF_COOKIE_SECURE = PRODUCTION
+SECURE_SSL_REDIRECT = PRODUCTION
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PRODUCTION else None
+SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", 365 * 24 * 3600) if PRODUCTION else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = PRODUCTION
+SILENCED_SYSTEM_CHECKS = ["security.W021"]  # HSTS preloading is the domain owner's decision, hard to take back
+X_FRAME_OPTIONS = "DENY"
 
 # --- API ------------------------------------------------------------------------------------------
 REST_FRAMEWORK: dict[str, Any] = {
@@ -198,6 +228,7 @@ RATE_LIMITS = {
     "auth_account": env.str("RATE_LIMIT_AUTH_ACCOUNT", "5/m"),
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+MAX_BODY_BYTES = env.int("MAX_BODY_BYTES", 20 * 1024 * 1024)
 TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[])  # addresses or networks of our own proxies
 IDEMPOTENCY_MODEL = "integrations.IdempotencyKey"
 API_VERSION = "1.0.0"
@@ -240,9 +271,19 @@ USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
-STATIC_ROOT = STATE_DIR / "static"
+STATIC_ROOT = Path(env.str("STATIC_ROOT", str(STATE_DIR / "static")))
+# In production `collectstatic` has run and names carry a hash; elsewhere files come from the apps as they are.
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if PRODUCTION
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = not PRODUCTION
+WHITENOISE_AUTOREFRESH = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-X_FRAME_OPTIONS = "DENY"
 
 # --- Vendors ----------------------------------------------------------------------------------------
 # "console" shows messages where the worker runs, invents payments, keeps files in STATE_DIR: development only.
@@ -278,3 +319,13 @@ WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", 4)
 WORKER_STOP_SECONDS = env.float("WORKER_STOP_SECONDS", 8.0)
 # A worker without a heartbeat for this long counts as dead, and its jobs are queued again.
 WORKER_STALLED_AFTER_SECONDS = env.float("WORKER_STALLED_AFTER_SECONDS", 30.0)
+
+# --- Logs ---------------------------------------------------------------------------------------------
+LOG_LEVEL = env.str("LOG_LEVEL", "WARNING" if TESTING else "INFO")
+LOG_JSON = env.bool("LOG_JSON", PRODUCTION)
+LOGGING = logging_configuration(as_json=LOG_JSON, level=LOG_LEVEL)
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False  # it believes any X-Forwarded-For
+
+# --- Production refuses what is unsafe: keep this last --------------------------------------------------
+if PRODUCTION and (_problems := unsafe_settings(globals())):
+    raise ImproperlyConfigured("\n".join(["Production refuses these settings:", *(f"- {each}" for each in _problems)]))

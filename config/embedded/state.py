@@ -50,7 +50,7 @@ def load(state_dir: Path) -> Secrets | None:
         return None
     except PermissionError as error:
         raise EmbeddedError(
-            f"The state folder {state_dir} belongs to another user: run as that user, or set STATE_DIR to your own folder."
+            f"The state folder {state_dir} belongs to another user: run as that user, or set STATE_DIR."
         ) from error
     except (ValueError, TypeError):
         return None
