@@ -1,8 +1,13 @@
-"""The ASGI application."""
+"""What the web server runs: HTTP through the WSGI application on threads, on the same origin as WebSockets."""
 
 import os
 
-from django.core.asgi import get_asgi_application
+from channels.routing import ProtocolTypeRouter
+from django.conf import settings
+from django.core.wsgi import get_wsgi_application
+
+from config.bridge import WSGIBridge
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-application = get_asgi_application()
+http = WSGIBridge(get_wsgi_application(), threads=settings.WEB_THREADS, max_body_bytes=settings.MAX_BODY_BYTES)
+application = ProtocolTypeRouter({"http": http})

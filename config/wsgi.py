@@ -1,4 +1,4 @@
-"""The WSGI application: everything but WebSockets."""
+"""The WSGI application: everything but WebSockets. `config.asgi` serves it; a WSGI server can too."""
 
 import os
 
