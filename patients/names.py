@@ -5,11 +5,11 @@ import unicodedata
 LAST_CHARACTER = "\U0010ffff"
 """Sorts after every other under COLLATE "C"."""
 
-_SPELLED_OUT = str.maketrans({"ø": "o", "đ": "d", "ł": "l", "ı": "i", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th"})
+_SPELLED_OUT = str.maketrans({"ø": "o", "đ": "d", "ł": "l", "\u0131": "i", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th"})
 
 
 def normalise(text: str) -> str:
-    """`Zoë O'Neill-Łoś` -> `zoe oneill los`. Apostrophes join, everything else that isn't a letter or digit separates."""
+    """`Zoë O'Neill-Łoś` -> `zoe oneill los`. Apostrophes join; what else isn't a letter or digit separates."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     bare = "".join(c for c in decomposed if not unicodedata.combining(c) and c not in "'\u2019\u02bc`")
     return " ".join("".join(c if c.isalnum() else " " for c in bare.translate(_SPELLED_OUT)).split())

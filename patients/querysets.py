@@ -10,7 +10,7 @@ from practices.querysets import TenantManager, TenantQuerySet
 from practices.tenancy import Actor
 
 if TYPE_CHECKING:
-    from patients.models import Patient, PatientName
+    from patients.models import ContactPoint, Patient, PatientIdentifier, PatientName  # noqa: F401  # the bases below name them
 
 NAME_FIELDS = ("given_name", "family_name", "preferred_name")
 SEES_RESTRICTED = frozenset({"owner", "admin", "provider"})
@@ -70,9 +70,30 @@ class PatientNameQuerySet(TenantQuerySet["PatientName"]):
             self.bulk_create(missing)
 
 
+class ContactPointQuerySet(TenantQuerySet["ContactPoint"]):
+    def of_value(self, value: str) -> "ContactPointQuerySet":
+        """Those with exactly this normalised number or address."""
+        return self.filter(value_index=self.model._meta.get_field("value_index").index_of(value))
+
+
+class PatientIdentifierQuerySet(TenantQuerySet["PatientIdentifier"]):
+    def of_value(self, value: str) -> "PatientIdentifierQuerySet":
+        """Those with this number, however it is separated, whatever their type."""
+        index = self.model._meta.get_field("value_index").index_of(value)
+        return self.filter(value_index=index) if index else self.none()
+
+
 class PatientManager(TenantManager.from_queryset(PatientQuerySet)):  # type: ignore[misc]  # a base made at run time
     """Patients of the active practice."""
 
 
 class PatientNameManager(TenantManager.from_queryset(PatientNameQuerySet)):  # type: ignore[misc]  # as above
     """Words of names in the active practice."""
+
+
+class ContactPointManager(TenantManager.from_queryset(ContactPointQuerySet)):  # type: ignore[misc]  # as above
+    """Contact points of the active practice."""
+
+
+class PatientIdentifierManager(TenantManager.from_queryset(PatientIdentifierQuerySet)):  # type: ignore[misc]  # as above
+    """Identifiers in the active practice."""

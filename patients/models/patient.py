@@ -1,5 +1,5 @@
 import secrets
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.validators import RegexValidator
 from django.db import models, transaction
@@ -72,7 +72,7 @@ class Patient(VersionedModel):
         default=False, help_text="Only owners, admins and those who treat patients see it."
     )
 
-    objects = PatientManager()
+    objects: ClassVar[PatientManager] = PatientManager()
 
     class Meta:
         ordering = ["sort_name", "id"]
@@ -124,7 +124,7 @@ class PatientName(TenantModel):
     patient = SamePracticeForeignKey(Patient, models.CASCADE, related_name="name_words")
     word = models.CharField(max_length=WORD_LENGTH, db_collation="C")
 
-    objects = PatientNameManager()
+    objects: ClassVar[PatientNameManager] = PatientNameManager()
 
     class Meta:
         constraints = [

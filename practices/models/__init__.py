@@ -1,5 +1,6 @@
 from practices.models.base import ConcurrentEdit, RemembersValues, TenantModel, VersionedModel, new_id
 from practices.models.calendar import CancellationReason, Closure
+from practices.models.key import PracticeKey
 from practices.models.place import Location, Resource
 from practices.models.practice import Practice, PracticePolicy, TimeZoneField
 
@@ -9,6 +10,7 @@ __all__ = [
     "ConcurrentEdit",
     "Location",
     "Practice",
+    "PracticeKey",
     "PracticePolicy",
     "RemembersValues",
     "Resource",

@@ -21,9 +21,9 @@ def names(rows: Iterable[Patient]) -> list[str]:
     [
         ("Zoë  O'Neill-Łoś", "zoe oneill los"),
         ("STRAẞE", "strasse"),
-        ("  D’Angelo ", "dangelo"),
+        ("  D\u2019Angelo ", "dangelo"),
         ("Ødegård", "odegard"),
-        ("İpek Yıldız", "ipek yildiz"),
+        ("İpek Y\u0131ld\u0131z", "ipek yildiz"),
         ("李小龍", "李小龍"),
         ("--", ""),
     ],
