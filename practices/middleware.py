@@ -43,6 +43,8 @@ class TenantMiddleware:
 
     def _opening(self, request: HttpRequest) -> AbstractContextManager[Scope] | None:
         """The scope to open, or None for a request that names nobody we can verify."""
+        if request.path_info in settings.UNSCOPED_PATHS:
+            return None
         origin = {"request_id": getattr(request, "request_id", ""), "ip": client_address(request) or None}
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() == "bearer":

@@ -9,8 +9,11 @@ class RefreshSession(TenantModel):
     """One login: a family of refresh tokens of which only the newest is good. Revoked, its access tokens end too."""
 
     area = "members"
+    audited = False  # logging in and out are events of their own; rotating a token is none
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="refresh_sessions", db_index=True)
+    token_version = models.PositiveIntegerField(default=1)
+    """The user's at login: raising the user's ends their sessions in every practice at once."""
     generation = models.PositiveIntegerField(default=1)
     """Of the newest refresh token; an older one is a replay, but for a grace of seconds after `rotated_at`."""
     rotated_at = models.DateTimeField()

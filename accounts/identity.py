@@ -1,0 +1,40 @@
+"""Who a token stands for, and whether they may still come in: one statement, asked on every request."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import connection
+
+from accounts.models import User
+
+_USER_COLUMNS = ("id", "email", "name", "is_active", "is_superuser", "token_version")
+# The policies show a user their own rows of every practice, so the practice is compared here as well.
+_ALIVE = """
+    SELECT u.id, u.email, u.name, u.is_active, u.is_superuser, u.token_version, m.id, m.roles
+    FROM accounts_refreshsession s
+    JOIN accounts_user u ON u.id = s.user_id
+    JOIN accounts_membership m ON m.practice_id = s.practice_id AND m.user_id = s.user_id
+    JOIN practices_practice p ON p.id = s.practice_id
+    WHERE s.id = %s AND s.user_id = %s AND s.practice_id = %s
+      AND s.revoked_at IS NULL AND s.expires_at > now() AND s.token_version = u.token_version
+      AND u.is_active AND u.token_version = %s AND m.status = 'active' AND p.status = 'active'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    user: User
+    membership_id: UUID
+    roles: tuple[str, ...]
+
+
+def identify(*, practice_id: UUID, user_id: UUID, session_id: UUID, token_version: int) -> Identity | None:
+    """None unless session, user, membership and practice are all alive. Call it inside the practice's scope."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ALIVE, [session_id, user_id, practice_id, token_version])
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    *columns, membership_id, roles = row
+    user = User.from_db(connection.alias, _USER_COLUMNS, columns)
+    return Identity(user, membership_id, tuple(roles))

@@ -1,0 +1,19 @@
+"""What happens to logins, for whoever keeps a record. Passwords and unknown email addresses never appear in them."""
+
+from django.dispatch import Signal
+
+logged_in = Signal()
+"""sender=RefreshSession, session, user, roles. Inside the practice's scope, in the session's own transaction."""
+
+login_failed = Signal()
+"""sender=User, email_hash: first 16 hex digits of the SHA-256 of the lower-cased address, user_id: UUID or None when no
+such user exists, reason: str, request. Outside any transaction."""
+
+logged_out = Signal()
+"""sender=RefreshSession, user_id, sessions: list of revoked ids, everywhere: bool. Inside the practice's scope."""
+
+token_replayed = Signal()
+"""sender=RefreshSession, session: just revoked, because an old refresh token of it was used. In its scope."""
+
+password_changed = Signal()
+"""sender=User, user. Inside the practice's scope; every other session has ended."""

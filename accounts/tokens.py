@@ -1,0 +1,86 @@
+"""The two JWTs of a login. Both are only claims: PostgreSQL says whether the session behind them is still alive."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
+from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
+
+from accounts.models import RefreshSession
+
+__all__ = ["AccessClaims", "ExpiredTokenError", "RefreshClaims", "TokenError"]
+
+
+@dataclass(frozen=True, slots=True)
+class AccessClaims:
+    user_id: UUID
+    practice_id: UUID
+    session_id: UUID
+    token_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshClaims:
+    user_id: UUID
+    practice_id: UUID
+    session_id: UUID
+    generation: int
+
+
+def access_token(session: RefreshSession) -> str:
+    token = AccessToken()
+    _name_session(token, session)
+    token["ver"] = session.token_version
+    return str(token)
+
+
+def refresh_token(session: RefreshSession) -> str:
+    """The session's newest refresh token: the same text for one generation, so that two tabs get one successor."""
+    token = RefreshToken()
+    _name_session(token, session)
+    token["gen"] = session.generation
+    token["jti"] = f"{session.pk.hex}-{session.generation}"
+    token["iat"] = int(session.rotated_at.timestamp())
+    token["exp"] = int(session.expires_at.timestamp())
+    return str(token)
+
+
+def read_access_token(text: str) -> AccessClaims:
+    """Raises ExpiredTokenError, or TokenError for anything we did not sign as an access token."""
+    return access_claims(_read(AccessToken, text).payload)
+
+
+def access_claims(payload: dict[str, Any]) -> AccessClaims:
+    try:
+        return AccessClaims(UUID(payload["sub"]), UUID(payload["practice"]), UUID(payload["session"]), payload["ver"])
+    except (KeyError, ValueError, TypeError, AttributeError) as exc:
+        raise TokenError("This token names no session.") from exc
+
+
+def read_refresh_token(text: str) -> RefreshClaims:
+    """Raises ExpiredTokenError, or TokenError for anything we did not sign as a refresh token."""
+    payload = _read(RefreshToken, text).payload
+    try:
+        return RefreshClaims(UUID(payload["sub"]), UUID(payload["practice"]), UUID(payload["session"]), payload["gen"])
+    except (KeyError, ValueError, TypeError, AttributeError) as exc:
+        raise TokenError("This token names no session.") from exc
+
+
+def expires_in() -> int:
+    """Seconds an access token lives."""
+    return int(settings.ACCESS_TOKEN_LIFETIME.total_seconds())
+
+
+def _name_session(token: Token, session: RefreshSession) -> None:
+    token["sub"] = str(session.user_id)
+    token["practice"] = str(session.practice_id)
+    token["session"] = str(session.pk)
+
+
+def _read(kind: type[Token], text: str) -> Token:
+    try:
+        return kind(text)  # type: ignore[arg-type]  # annotated as Token, takes the encoded string
+    except (ValueError, TypeError, AttributeError) as exc:
+        raise TokenError("This is no token.") from exc

@@ -1,0 +1,18 @@
+from django.urls import include, path
+
+from accounts.views.me import LogoutAllView, MeView, PasswordChangeView, SessionViewSet
+from accounts.views.tokens import LogoutView, SwitchPracticeView, TokenView
+from config.api.routers import Router
+
+router = Router()
+router.register("auth/sessions", SessionViewSet, basename="auth-sessions")
+
+urlpatterns = [
+    path("auth/token", TokenView.as_view(), name="auth-token"),
+    path("auth/logout", LogoutView.as_view(), name="auth-logout"),
+    path("auth/logout-all", LogoutAllView.as_view(), name="auth-logout-all"),
+    path("auth/me", MeView.as_view(), name="auth-me"),
+    path("auth/password/change", PasswordChangeView.as_view(), name="auth-password-change"),
+    path("auth/switch-practice", SwitchPracticeView.as_view(), name="auth-switch-practice"),
+    path("", include(router.urls)),
+]

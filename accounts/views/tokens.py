@@ -1,0 +1,155 @@
+"""Getting tokens, renewing and ending them. These paths run outside any scope (settings.UNSCOPED_PATHS)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.http import HttpRequest
+from drf_spectacular.utils import extend_schema
+from rest_framework.permissions import AllowAny, IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import signals
+from accounts.authentication import UnscopedTokenAuthentication, caller
+from accounts.backends import check_credentials
+from accounts.models import Membership, User
+from accounts.parsers import FormParser
+from accounts.serializers.auth import (
+    LogoutRequest,
+    PracticeSummary,
+    SwitchPracticeRequest,
+    TokenRequest,
+    TokenResponse,
+)
+from accounts.sessions import (
+    Login,
+    Origin,
+    SessionEnded,
+    carry_on,
+    email_hash,
+    log_out,
+    practices_open_to,
+    start_session,
+)
+from accounts.tokens import ExpiredTokenError, TokenError, read_refresh_token
+from config.api.client import client_address
+from config.api.parsers import JSONParser
+from config.api.problem import FieldError, Forbidden, NotAuthenticated, Problem, ValidationProblem
+from config.api.views import APIView
+
+WRONG_CREDENTIALS = "The email address or the password is wrong."
+WRONG_TOKEN = "The refresh token is no longer good; log in again."  # noqa: S105  # words for people, no secret
+
+
+def origin_of(request: HttpRequest) -> Origin:
+    return Origin(
+        request_id=getattr(request, "request_id", ""),
+        ip=client_address(request) or None,
+        user_agent=request.headers.get("User-Agent", ""),
+    )
+
+
+class TokenView(APIView):
+    """Log in with an email address and a password, or renew with a refresh token."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    parser_classes = (JSONParser, FormParser)
+    serializer_class = TokenRequest
+    auth_limited = True
+    idempotent = False
+
+    @extend_schema(operation_id="auth_token", request=TokenRequest, responses={200: TokenResponse}, auth=[])
+    def post(self, request: Request) -> Response:
+        serializer = TokenRequest(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        body = serializer.validated_data
+        if body["grant_type"] == "refresh_token":
+            return _token_response(_renew(body["refresh_token"], origin_of(request._request)))
+        return _token_response(_log_in(request._request, body))
+
+
+class LogoutView(APIView):
+    """End the session of a refresh token. One that is no longer good has nothing to end: 204 all the same."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    serializer_class = LogoutRequest
+    idempotent = False
+
+    @extend_schema(operation_id="auth_logout", request=LogoutRequest, responses={204: None}, auth=[])
+    def post(self, request: Request) -> Response:
+        serializer = LogoutRequest(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        try:
+            claims = read_refresh_token(serializer.validated_data["refresh_token"])
+        except TokenError:
+            return Response(status=204)
+        log_out(claims, origin=origin_of(request._request))
+        return Response(status=204)
+
+
+class SwitchPracticeView(APIView):
+    """Log in to another practice of the caller without the password. The session in this one goes on."""
+
+    authentication_classes = (UnscopedTokenAuthentication,)
+    permission_classes = (IsAuthenticated,)
+    serializer_class = SwitchPracticeRequest
+    idempotent = False
+
+    @extend_schema(operation_id="auth_switch_practice", request=SwitchPracticeRequest, responses={200: TokenResponse})
+    def post(self, request: Request) -> Response:
+        serializer = SwitchPracticeRequest(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        user = caller(request)
+        origin = origin_of(request._request)
+        membership = _chosen(practices_open_to(user, origin), serializer.validated_data["practice"])
+        return _token_response(start_session(membership=membership, by=user, origin=origin))
+
+
+def _token_response(login: Login) -> Response:
+    return Response(TokenResponse(login).data, headers={"Pragma": "no-cache"})
+
+
+def _renew(token: str, origin: Origin) -> Login:
+    try:
+        return carry_on(read_refresh_token(token), origin=origin)
+    except ExpiredTokenError as exc:
+        raise NotAuthenticated(WRONG_TOKEN, code="token_expired") from exc
+    except (TokenError, SessionEnded) as exc:
+        raise NotAuthenticated(WRONG_TOKEN, code="invalid_credentials") from exc
+
+
+def _log_in(request: HttpRequest, body: dict[str, Any]) -> Login:
+    origin = origin_of(request)
+    user = check_credentials(body["username"], body["password"])
+    if user is None:
+        _announce_failure(request, body["username"])
+        raise NotAuthenticated(WRONG_CREDENTIALS, code="invalid_credentials")
+    memberships = practices_open_to(user, origin)
+    if not memberships:
+        _announce_failure(request, body["username"], reason="no_practice")
+        raise Forbidden("You are not an active member of any practice.")
+    return start_session(membership=_chosen(memberships, body.get("practice")), by=user, origin=origin)
+
+
+def _announce_failure(request: HttpRequest, email: str, reason: str = "invalid_credentials") -> None:
+    user = User.objects.filter(email=email.strip().lower()).only("pk").first()
+    signals.login_failed.send(
+        User, email_hash=email_hash(email), user_id=user and user.pk, reason=reason, request=request
+    )
+
+
+def _chosen(memberships: Sequence[Membership], named: str | None) -> Membership:
+    if named is None and len(memberships) == 1:
+        return memberships[0]
+    if named is None:
+        raise Problem(
+            "You belong to several practices; name one.",
+            code="practice_required",
+            practices=[PracticeSummary(each.practice).data for each in memberships],
+        )
+    for membership in memberships:
+        if named.lower() in {membership.practice.slug, str(membership.practice_id)}:
+            return membership
+    raise ValidationProblem.of([FieldError("/practice", "does_not_exist", "There is no such object.")])
