@@ -8,11 +8,13 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 import django
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import call_command
+from django.core.management import call_command, get_commands
 from django.db import DatabaseError, connections
 
 from config import embedded
@@ -29,15 +31,37 @@ LOGINS = {
     "multi@demo.test": "provider in both practices",
     "root@demo.test": "platform superuser, sees no patient",
 }
-STOP_SECONDS = 5
+STOP_SECONDS = 6
 
 
 class Stopped(BaseException):
     """SIGINT or SIGTERM arrived."""
 
 
-def _stop(_number: int, _frame: FrameType | None) -> None:
-    raise Stopped
+class Signals:
+    """Turns SIGINT and SIGTERM into Stopped: at once or, where leaving would lose track of a service, a bit later."""
+
+    def __init__(self) -> None:
+        self.holding = False
+        self.arrived = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._handle)
+
+    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+        self.arrived = True
+        if not self.holding:
+            raise Stopped
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        self.holding = True
+        yield
+        self.holding = False
+
+    def release(self) -> None:
+        """Raise Stopped if a signal came while they were held."""
+        if self.arrived:
+            raise Stopped
 
 
 def _say(text: str) -> None:
@@ -63,12 +87,14 @@ def _port() -> int:
     return int(text)
 
 
-def _prepare() -> frozenset[str]:
+def _prepare(signals: Signals) -> frozenset[str]:
     """Settings (which start what is missing), logins, migrations, data. Returns what has to be stopped in the end."""
     from django.conf import settings
 
-    started: frozenset[str] = settings.EMBEDDED_STARTED
+    with signals.held():
+        started: frozenset[str] = settings.EMBEDDED_STARTED
     try:
+        signals.release()
         require_database(settings.DATABASE_URL, "DATABASE_URL")
         require_database(settings.DATABASE_OWNER_URL, "DATABASE_OWNER_URL")
         require_redis(settings.REDIS_URL, "REDIS_URL")
@@ -80,8 +106,9 @@ def _prepare() -> frozenset[str]:
         django.setup()
         _say("Migrating ...")
         call_command("migrate", verbosity=0)
-        _say("Seeding ...")
-        call_command("seed", verbosity=0, password=PASSWORD)
+        if "seed" in get_commands():
+            _say("Seeding ...")
+            call_command("seed", verbosity=0, password=PASSWORD)
         for connection in connections.all():
             connection.close()
         connections["default"].close_pool()  # type: ignore[attr-defined]  # PostgreSQL's wrapper has it
@@ -93,10 +120,11 @@ def _prepare() -> frozenset[str]:
 
 def _start(host: str, port: int) -> dict[str, subprocess.Popen[bytes]]:
     """Web server and worker, out of the terminal's process group: only we pass signals on to them."""
+    environment = {"LOG_LEVEL": "WARNING", **os.environ, "WORKER_STOP_SECONDS": "4"}
     serve = ["-m", "uvicorn", "config.asgi:application", "--host", host, "--port", str(port)]
-    quiet = ["--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "3"]
+    quiet = ["--no-access-log", "--lifespan", "off", "--timeout-graceful-shutdown", "3"]
     return {
-        name: subprocess.Popen([sys.executable, *command], start_new_session=True)  # noqa: S603  # our own commands
+        name: subprocess.Popen([sys.executable, *command], start_new_session=True, env=environment)  # noqa: S603  # our own commands
         for name, command in {"web server": [*serve, *quiet], "worker": ["manage.py", "worker"]}.items()
     }
 
@@ -145,14 +173,14 @@ def _announce(url: str) -> None:
     _say("  Ctrl-C stops everything; the data stays.")
 
 
-def serve() -> None:
+def serve(signals: Signals) -> None:
     """Returns when stopped by a signal; raises Unreachable, ImproperlyConfigured or DatabaseError with the cure."""
     port = _port()
     host = os.environ.get("HOST") or "127.0.0.1"
     _check_port(host, port)
     url = f"http://localhost:{port}"
     os.environ.setdefault("PUBLIC_URL", url)
-    started = _prepare()
+    started = _prepare(signals)
     children: dict[str, subprocess.Popen[bytes]] = {}
     from django.conf import settings
 
@@ -166,18 +194,15 @@ def serve() -> None:
     except Stopped:
         _say("Stopping ...")
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
+        signals.holding = True
         _end(children)
         embedded.stop(settings.STATE_DIR, started)
 
 
 def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
     try:
-        serve()
+        serve(Signals())
     except Stopped:
         return 0
     except (Unreachable, ImproperlyConfigured) as error:

@@ -1,5 +1,6 @@
 """All settings, read from the environment (django-environ); `.env.example` documents each variable."""
 
+import contextlib
 import os
 import sys
 from datetime import timedelta
@@ -284,6 +285,9 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = not PRODUCTION
+if not PRODUCTION:
+    with contextlib.suppress(OSError):
+        STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns about a missing folder
 WHITENOISE_AUTOREFRESH = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

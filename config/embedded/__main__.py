@@ -1,4 +1,7 @@
-"""`python -m config.embedded start|stop|status|run -- COMMAND...`, for the state folder in STATE_DIR."""
+"""`python -m config.embedded start|stop|status|run -- COMMAND...`, for the state folder in STATE_DIR.
+
+With ENVIRONMENT=test it is the folder's `test/`, with services that trade safety for speed, as in the settings.
+"""
 
 import argparse
 import os
@@ -29,11 +32,11 @@ def _run(state_dir: Path, command: list[str], *, durable: bool) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m config.embedded", description=__doc__)
     parser.add_argument("action", choices=["start", "stop", "status", "run"])
-    parser.add_argument("--throw-away", action="store_true", help="faster; a crash of the machine loses the data")
     parser.add_argument("command", nargs="*")
     chosen = parser.parse_args()
-    state_dir = Path(os.environ.get("STATE_DIR") or PROJECT / ".state")
-    durable = not chosen.throw_away
+    testing = os.environ.get("ENVIRONMENT") == "test"
+    state_dir = Path(os.environ.get("STATE_DIR") or PROJECT / ".state") / ("test" if testing else "")
+    durable = not testing
     if chosen.action == "run":
         return _run(state_dir, chosen.command, durable=durable)
     if chosen.action == "stop":
