@@ -20,7 +20,7 @@ from django.core.exceptions import (
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.db import DataError, IntegrityError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
-from django.http.request import RawPostDataException, UnreadablePostError
+from django.http.request import UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
@@ -285,7 +285,6 @@ def _foreign_problem(exc: BaseException) -> Problem | None:
         (RequestDataTooBig, PayloadTooLarge),
         (SuspiciousOperation, MalformedRequest),
         (UnreadablePostError, MalformedRequest),
-        (RawPostDataException, MalformedRequest),
         (IntegrityError, Conflict),
         (DataError, ValidationProblem),
         (OperationalError, Unavailable),

@@ -70,6 +70,7 @@ class APIView(views.APIView):
         request.version, request.versioning_scheme = None, None
         if request.method == "OPTIONS":
             return
+        _ = request._request.body  # kept by Django, so that it can be read again; 413 when it is too large
         try:
             self.perform_authentication(request)
         finally:

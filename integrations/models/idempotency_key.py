@@ -6,7 +6,7 @@ from practices.models import TenantModel
 
 
 class IdempotencyKey(TenantModel):
-    """The first answer to a request that named an Idempotency-Key, kept for a day to be repeated (`config.api.idempotency`)."""
+    """The first answer to a request with an Idempotency-Key, kept for a day to be repeated."""
 
     area = "platform"
     audited = False  # it repeats what the audited rows of the first request say

@@ -77,7 +77,8 @@ VALUES: dict[str, list[object]] = {
     "kind": ["c", "", 1, [], {}, True, None],
     "price": [1, "1 USD", {}, {"amount": 1}, {"amount": 1.5, "currency": "USD"}, {"amount": "1", "currency": "USD"},
         {"amount": True, "currency": "USD"}, {"amount": 1, "currency": "usd"}, {"amount": -1, "currency": "USD"},
-        {"amount": 10**15, "currency": "USD"}, {"amount": 1, "currency": "USD", "x": 1}, {"amount": 1, "currency": None}],
+        {"amount": 10**15, "currency": "USD"}, {"amount": 1, "currency": "USD", "x": 1},
+        {"amount": 1, "currency": None}],
 }  # fmt: skip
 
 
