@@ -2,7 +2,7 @@
 
 Instants are ints (see `local_time`). The rules in one place:
 
-- Open is `weekly + extra - closed`: a closing always wins over an opening, whichever was entered last.
+- Open is `weekly + extra - closed - shut`: a closing always wins over an opening, whichever was entered last.
 - The visit itself has to lie in open time; its buffers need not, but must not touch taken time.
 - A start is aligned when the wall clock shows a multiple of the step since midnight, before and after any
   change of the clocks. Lengths are real time.
@@ -21,9 +21,10 @@ from appointments.local_time import (
     DAY,
     OffsetSpan,
     ceil_seconds,
+    days_of,
+    floor_seconds,
     instants_in,
     offset_spans,
-    ordinal_of,
     wall_seconds,
 )
 
@@ -87,7 +88,10 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """One provider's hours at one place, in one zone, and what is taken of the provider's time anywhere."""
+    """One provider's hours at one place, in one zone, and what is taken of the provider's time anywhere.
+
+    `shut` are instants at which nobody is there, sorted and without overlaps.
+    """
 
     provider: UUID
     location: UUID | None
@@ -95,6 +99,7 @@ class Calendar:
     weekly: Sequence[WeeklyHours] = ()
     extra: Sequence[DatedHours] = ()
     closed: Sequence[DatedHours] = ()
+    shut: Sequence[Interval] = ()
     taken: Sequence[Taken] = ()
     capacity: int = 1
 
@@ -117,8 +122,8 @@ FreeTime = tuple[int, Calendar]
 
 
 def bookable(now: datetime, min_notice: timedelta, horizon: timedelta) -> Interval:
-    """The instants at which a visit may start under a practice's policy: `[now + notice, now + horizon)`."""
-    return ceil_seconds(now + min_notice), ceil_seconds(now + horizon)
+    """The instants at which a visit may start under a practice's policy, from the notice to the horizon included."""
+    return ceil_seconds(now + min_notice), floor_seconds(now + horizon) + 1
 
 
 def free_times(calendars: Iterable[Calendar], visit: Visit, start: int, end: int) -> list[FreeTime]:
@@ -154,20 +159,19 @@ def free_starts(calendar: Calendar, visit: Visit, start: int, end: int) -> list[
 
 def fits(calendar: Calendar, visit: Visit, start: int) -> bool:
     """Whether the visit could start at this instant, alignment aside."""
-    spans = offset_spans(calendar.zone, start, start + visit.duration)
-    return (start, start + visit.duration) in open_time(calendar, spans) and bool(
-        _untaken([(start, start + 1)], calendar, visit)
-    )
+    whole = (start, start + visit.duration)
+    opened = open_time(calendar, offset_spans(calendar.zone, *whole))
+    return opened == [whole] and bool(_untaken([(start, start + 1)], calendar, visit))
 
 
 def open_time(calendar: Calendar, spans: Sequence[OffsetSpan]) -> list[Interval]:
     """When the calendar is open during `spans`, whatever is taken."""
-    first = ordinal_of(spans[0].start + spans[0].offset) - 1  # the last one may run over midnight
-    last = ordinal_of(spans[-1].end + max(span.offset for span in spans))
+    first, last = days_of(spans)
     opening: list[WeeklyHours | DatedHours] = [*calendar.weekly, *calendar.extra]
     opened = (window for hours in opening for window in hours.windows(first, last))
     closed = (window for hours in calendar.closed for window in hours.windows(first, last))
-    return subtract(merge(instants_in(opened, spans)), merge(instants_in(closed, spans)))
+    present = subtract(merge(instants_in(opened, spans)), merge(instants_in(closed, spans)))
+    return subtract(present, calendar.shut)
 
 
 def _window(day: int, opens: time, closes: time) -> Interval:

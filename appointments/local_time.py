@@ -5,7 +5,7 @@ too: the seconds since 1970-01-01T00:00 on that zone's clock. Where the zone's o
 by that offset, so a stretch of time is cut into spans of constant offset and everything else is addition.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import ClassVar, NamedTuple
@@ -100,9 +100,11 @@ def wall_seconds(day: int, at: time) -> int:
     return (day - _EPOCH_DAY) * DAY + at.hour * 3600 + at.minute * 60 + at.second
 
 
-def ordinal_of(wall: int) -> int:
-    """The ordinal of the date on which a wall time falls."""
-    return wall // DAY + _EPOCH_DAY
+def days_of(spans: Sequence[OffsetSpan]) -> tuple[int, int]:
+    """Ordinals of the first and last day whose hours may reach into the spans; those of a night begin a day early."""
+    earliest = min(span.start + span.offset for span in spans)
+    latest = max(span.end + span.offset for span in spans)
+    return earliest // DAY + _EPOCH_DAY - 1, latest // DAY + _EPOCH_DAY
 
 
 def offset_spans(zone: ZoneInfo, start: int, end: int) -> list[OffsetSpan]:

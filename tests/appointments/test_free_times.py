@@ -45,7 +45,7 @@ def calendar(
     taken: Sequence[Taken] = (),
     capacity: int = 1,
 ) -> Calendar:
-    return Calendar(UUID(int=1), UUID(int=2), zone, weekly, extra, closed, taken, capacity)
+    return Calendar(UUID(int=1), UUID(int=2), zone, weekly, extra, closed, (), taken, capacity)
 
 
 def on_day(found: Calendar, visit: Visit, day: date, *, days: int = 1) -> list[str]:
@@ -202,6 +202,12 @@ def test_a_closing_is_about_calendar_days_so_it_cuts_a_night_shift_at_midnight()
     assert on_day(night, visit, sunday) == ["22:00+0000", "23:00+0000"]
     assert on_day(night, visit, MONDAY, days=2) == []
     assert on_day(night, visit, MONDAY + timedelta(days=2))[:2] == ["00:00+0000", "01:00+0000"]
+
+
+def test_instants_at_which_the_place_is_shut_are_not_open() -> None:
+    nine = utc(2027, 1, 4, 9)
+    office = replace(calendar(weekly=daily(time(9), time(12))), shut=[(nine + 1800, nine + 5400)])
+    assert on_day(office, HALF_HOUR, MONDAY) == ["09:00+0000", "10:30+0000", "11:00+0000", "11:30+0000"]
 
 
 def test_a_closing_without_end_lasts_until_midnight_and_without_begin_from_midnight() -> None:

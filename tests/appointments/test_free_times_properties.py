@@ -1,5 +1,6 @@
 """Free times against a second opinion that looks at each candidate start by itself, with datetimes."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from uuid import UUID
@@ -144,10 +145,7 @@ def test_booking_an_offered_start_takes_it_and_all_that_would_touch_it(
     at = data.draw(st.sampled_from(found))
     period = (at - visit.buffer_before, at + visit.duration + visit.buffer_after)
     everywhere = [Taken(lane, *period) for lane in range(calendar.capacity)]
-    booked = Calendar(
-        *(calendar.provider, None, calendar.zone, calendar.weekly, calendar.extra, calendar.closed),
-        *([*calendar.taken, *everywhere], calendar.capacity),
-    )
+    booked = replace(calendar, taken=[*calendar.taken, *everywhere])
     reach = visit.buffer_before + visit.duration + visit.buffer_after
     left = free_starts(booked, visit, start, end)
     assert left == [other for other in found if abs(other - at) >= reach]

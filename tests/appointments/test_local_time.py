@@ -13,11 +13,11 @@ from appointments.local_time import (
     NonexistentLocalTime,
     UnknownTimeZone,
     ceil_seconds,
+    days_of,
     floor_seconds,
     instant,
     instants_in,
     offset_spans,
-    ordinal_of,
     resolve,
     time_zone,
     wall_seconds,
@@ -104,10 +104,16 @@ def test_seconds_round_outwards() -> None:
     assert floor_seconds(at) == int(datetime(2027, 1, 1, tzinfo=UTC).timestamp())
 
 
-def test_wall_seconds_and_ordinals_are_inverse() -> None:
+def test_wall_seconds_count_on_the_clock() -> None:
     day = date(2027, 3, 14).toordinal()
     assert wall_seconds(day, time(2, 30, 5)) % DAY == 2 * 3600 + 30 * 60 + 5
-    assert ordinal_of(wall_seconds(day, time(23, 59))) == day
+    assert wall_seconds(day, time(0)) == floor_seconds(datetime(2027, 3, 14, tzinfo=UTC))
+
+
+def test_days_begin_with_the_night_before() -> None:
+    start = floor_seconds(datetime(2027, 3, 14, 3, tzinfo=UTC))  # the 13th in New York
+    first, last = days_of(offset_spans(NEW_YORK, start, start + DAY))
+    assert (date.fromordinal(first), date.fromordinal(last)) == (date(2027, 3, 12), date(2027, 3, 14))
 
 
 def test_lord_howe_changes_by_half_an_hour() -> None:
