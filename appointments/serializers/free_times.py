@@ -1,0 +1,65 @@
+from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from accounts.models import ProviderProfile
+from appointments.local_time import UnknownTimeZone, time_zone
+from appointments.models import AppointmentType
+from config.api import fields
+from config.api.problem import FieldError, ParameterProblem
+from config.api.serializers import StrictSerializer
+from practices.models import Location
+
+MAX_WINDOW = timedelta(days=60)
+
+
+class FreeTimeQuery(StrictSerializer):
+    appointment_type = fields.RelatedIdField(queryset=AppointmentType.objects.all())
+    provider = fields.RelatedIdField(queryset=ProviderProfile.objects.all(), required=False)
+    location = fields.RelatedIdField(queryset=Location.objects.all(), required=False)
+    to = fields.InstantField(help_text="Visits start before it; 60 days after `from` at most.")
+    time_zone = fields.TextField(required=False, help_text="An IANA zone to show times in; else that of the hours.")
+
+    def get_fields(self) -> dict[str, Any]:
+        """`from` can't be written as a class attribute."""
+        return {**super().get_fields(), "from": fields.InstantField(help_text="Visits start at it or later.")}
+
+    def validate_time_zone(self, name: str) -> ZoneInfo:
+        try:
+            return time_zone(name)
+        except UnknownTimeZone as exc:
+            raise serializers.ValidationError("Give an IANA time zone, such as Europe/Berlin.") from exc
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["to"] <= attrs["from"]:
+            raise serializers.ValidationError({"to": "The window has to end after it begins."})
+        if attrs["to"] - attrs["from"] > MAX_WINDOW:
+            raise serializers.ValidationError({"to": f"Ask for {MAX_WINDOW.days} days at most."}, code="too_long")
+        return attrs
+
+    @classmethod
+    def read(cls, request: Request) -> dict[str, Any]:
+        """The request's parameters; raises ParameterProblem about all that are wrong."""
+        query = cls(data=request.query_params.dict(), context={"request": request})
+        if query.is_valid():
+            return dict(query.validated_data)
+        raise ParameterProblem(
+            errors=[
+                FieldError(f"/{name}", detail.code or "invalid", str(detail), "query")
+                for name, details in query.errors.items()
+                for detail in details
+            ]
+        )
+
+
+class FreeTimeSerializer(StrictSerializer):
+    """For the contract only: the view writes the rows itself, thousands at a time."""
+
+    start = fields.InstantField()
+    end = fields.InstantField()
+    provider = fields.UUIDField()
+    location = fields.UUIDField()
+    time_zone = fields.TextField(help_text="The IANA zone in which start and end are given.")
