@@ -244,7 +244,10 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
-    "ENUM_NAME_OVERRIDES": {},  # one entry for each set of choices
+    "ENUM_NAME_OVERRIDES": {  # one entry for each set of choices that several fields share
+        "Role": "accounts.roles.Role",
+        "AccessLevel": "accounts.serializers.auth.ACCESS_NAMES",
+    },
     "SERVE_INCLUDE_SCHEMA": False,
     "GET_LIB_DOC_EXCLUDES": "config.api.schema.doc_excludes",
     "APPEND_COMPONENTS": CONTRACT_COMPONENTS,

@@ -62,7 +62,7 @@ class PracticeSummary(StrictModelSerializer[Practice]):
 class TokenResponse(serializers.Serializer[Login]):
     access_token = serializers.CharField(source="session", read_only=True)
     refresh_token = serializers.CharField(source="session", read_only=True)
-    token_type = serializers.ReadOnlyField(default="bearer")
+    token_type = serializers.CharField(read_only=True, help_text="Always `bearer`.")
     expires_in = serializers.IntegerField(read_only=True, help_text="Seconds.")
     practice = PracticeSummary(read_only=True)
     role = serializers.ChoiceField(choices=Role.choices, read_only=True, help_text="The first of `roles`.")

@@ -60,6 +60,11 @@ class Schema(AutoSchema):
         serializer_class = read()
         return None if issubclass(serializer_class, NoBody) else serializer_class
 
+    def _get_serializer_name(self, serializer: Any, direction: Any, bypass_extensions: bool = False) -> str:
+        return (
+            super()._get_serializer_name(serializer, direction, bypass_extensions).replace("RequestRequest", "Request")
+        )
+
     def get_paginated_name(self, serializer_name: str) -> str:
         return f"{serializer_name}Page"
 
@@ -72,7 +77,7 @@ class Schema(AutoSchema):
 
     def _header_parameters(self) -> list[Any]:
         parameters = []
-        if self.method == "POST" and getattr(self.view, "idempotent", False) and self._needs_token():
+        if self._is_idempotent():
             parameters.append(
                 build_parameter_type(
                     name=idempotency.HEADER,
@@ -119,6 +124,9 @@ class Schema(AutoSchema):
             return False
         return not any(isinstance(permission, AllowAny) for permission in self.view.get_permissions())
 
+    def _is_idempotent(self) -> bool:
+        return self.method == "POST" and getattr(self.view, "idempotent", False) and self._needs_token()
+
     def _has_version(self) -> bool:
         model = get_view_model(self.view, emit_warnings=False)
         return model is not None and any(field.name == "version" for field in model._meta.fields)
@@ -129,15 +137,15 @@ class Schema(AutoSchema):
     def _problem_statuses(self) -> list[str]:
         """What any operation of this kind may answer besides success."""
         statuses = {"400", "406", "429", "500", "503"}
-        if self._needs_token():
+        if self._needs_token() or getattr(self.view, "auth_limited", False):
             statuses |= {"401", "403"}
         if "{" in self.path:
             statuses.add("404")
         if self.method != "GET":
-            statuses |= {"401", "404", "409", "411", "413", "415"}
+            statuses |= {"409", "411", "413", "415"}
         if self._honours_if_match():
             statuses.add("412")
-        if self.method == "POST":
+        if self._is_idempotent():
             statuses.add("422")
         return sorted(statuses)
 

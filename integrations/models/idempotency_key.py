@@ -2,6 +2,7 @@ from typing import Any
 
 from django.db import models
 
+from practices.encryption import EncryptedTextField
 from practices.models import TenantModel
 
 
@@ -16,7 +17,7 @@ class IdempotencyKey(TenantModel):
     fingerprint = models.CharField(max_length=64)
     status = models.PositiveSmallIntegerField()
     headers: "models.JSONField[dict[str, Any], dict[str, Any]]" = models.JSONField(default=dict)
-    body = models.TextField()
+    body = EncryptedTextField()
 
     class Meta:
         constraints = [

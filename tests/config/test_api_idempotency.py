@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 from django.test import Client
 from django.utils import timezone
 
@@ -110,3 +110,11 @@ def test_of_many_at_once_one_acts(committed_practice: Practice, login: Login) ->
     assert {answer.json()["code"] for answer in answers if answer.status_code == 409} <= {"request_in_progress"}
     assert count(committed_practice) == 1
     assert create(login(committed_practice, user), "k")["Idempotent-Replayed"] == "true"
+
+
+def test_stored_answer_is_unreadable_in_the_database(client: Client, practice: Practice) -> None:
+    create(client, "k", name="Harbour House")
+    with practice_scope(practice, actor=ACTOR), connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM integrations_idempotencykey")
+        (row,) = cursor.fetchall()
+    assert "Harbour House" not in str(row)
