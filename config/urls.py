@@ -7,11 +7,12 @@ from config.api.urls import unknown_path
 api_v1 = [
     path("", include("config.api.urls")),
     path("", include("accounts.urls")),
+    path("", include("integrations.urls")),
 ]
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("", include("integrations.urls")),
+    path("", include("integrations.storage.urls")),
     path("api/v1/", include(api_v1)),
     unknown_path,
 ]

@@ -1,11 +1,37 @@
 """The jobs of the worker. procrastinate finds this module by its name."""
 
-from django.conf import settings
-from procrastinate import JobContext
-from procrastinate.contrib.django import app
-from procrastinate.jobs import Status
+from uuid import UUID
 
-MAX_RECOVERIES = 5
+from django.conf import settings
+from procrastinate import BaseRetryStrategy, JobContext, RetryDecision
+from procrastinate.contrib.django import app
+from procrastinate.jobs import Job, Status
+
+from integrations.errors import RetryableVendorError
+
+MAX_ATTEMPTS = 8
+MAX_RECOVERIES = 20  # retries that a vendor asked for count too
+KEEP_FAILED_HOURS = 30 * 24
+FIRST_WAIT_SECONDS = 30
+LONGEST_WAIT_SECONDS = 3600
+
+
+class VendorRetry(BaseRetryStrategy):
+    """Waits as long as the vendor says, else 30 s, doubled each time up to an hour: some two hours in all."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        if not isinstance(exception, RetryableVendorError) or job.attempts + 1 >= MAX_ATTEMPTS:
+            return None
+        wait = exception.retry_after or FIRST_WAIT_SECONDS * 2**job.attempts
+        return RetryDecision(retry_in={"seconds": int(min(wait, LONGEST_WAIT_SECONDS))})
+
+
+@app.task(queue="messages", retry=VendorRetry(), pass_context=True)
+def send_message(context: JobContext, *, practice_id: str, message_id: str) -> None:
+    from integrations.messages.delivery import deliver
+
+    last_attempt = context.job.attempts + 1 >= MAX_ATTEMPTS
+    deliver(practice_id=UUID(practice_id), message_id=UUID(message_id), last_attempt=last_attempt)
 
 
 @app.periodic(cron="* * * * * */15")  # the sixth column is seconds
@@ -18,3 +44,10 @@ async def recover_stalled_jobs(context: JobContext, timestamp: int) -> None:
             await manager.retry_job(job)
         else:
             await manager.finish_job(job, status=Status.FAILED, delete_job=False)
+
+
+@app.periodic(cron="17 3 * * *")
+@app.task(queue="upkeep", queueing_lock="remove_failed_jobs", pass_context=True)
+async def remove_failed_jobs(context: JobContext, timestamp: int) -> None:
+    """Jobs that succeeded are removed at once; those that failed stay a month, to be looked at."""
+    await context.app.job_manager.delete_old_jobs(nb_hours=KEEP_FAILED_HOURS, include_failed=True)

@@ -1,7 +1,8 @@
-from django.urls import path
+from config.api.routers import Router
+from integrations.messages.views import MessageTemplateViewSet, MessageViewSet
 
-from integrations.storage.views import local_file
+router = Router()
+router.register("messages", MessageViewSet, basename="message")
+router.register("message-templates", MessageTemplateViewSet, basename="message-template")
 
-urlpatterns = [
-    path("files/<str:token>", local_file, name="local-file"),
-]
+urlpatterns = router.urls

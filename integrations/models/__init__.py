@@ -1,4 +1,5 @@
 from integrations.models.idempotency_key import IdempotencyKey
+from integrations.models.message import Message, MessageStatus
 from integrations.models.message_template import MessageChannel, MessageKind, MessageTemplate
 
-__all__ = ["IdempotencyKey", "MessageChannel", "MessageKind", "MessageTemplate"]
+__all__ = ["IdempotencyKey", "Message", "MessageChannel", "MessageKind", "MessageStatus", "MessageTemplate"]

@@ -3,9 +3,12 @@ from collections.abc import Iterator
 import pytest
 from pytest_django import Settings
 
+from tests.appointments.conftest import booking, clinic, in_clinic
 from tests.integrations.counterparts.sendgrid import SendGridCounterpart
 from tests.integrations.counterparts.stripe import StripeCounterpart
 from tests.integrations.counterparts.twilio import TwilioCounterpart
+
+__all__ = ["booking", "clinic", "in_clinic"]
 
 
 @pytest.fixture

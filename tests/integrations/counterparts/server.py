@@ -27,6 +27,7 @@ class Response:
     status: int
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
+    delay: float = 0
 
 
 class Counterpart:
@@ -35,6 +36,7 @@ class Counterpart:
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self.answer_next: list[Response] = []
+        self.stopping = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
 
@@ -52,11 +54,12 @@ class Counterpart:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.stopping.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
 
-    def _answer(self, request: Request) -> Response:
+    def answer(self, request: Request) -> Response:
         self.requests.append(request)
         return self.answer_next.pop(0) if self.answer_next else self.respond(request)
 
@@ -68,7 +71,8 @@ class Counterpart:
 
             def handle_any(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                response = counterpart._answer(Request(self.command, self.path, self.headers, body))
+                response = counterpart.answer(Request(self.command, self.path, self.headers, body))
+                counterpart.stopping.wait(response.delay)
                 content = b"" if response.body is None else json.dumps(response.body).encode()
                 self.send_response(response.status)
                 for name, value in ({"Content-Type": "application/json"} | response.headers).items():

@@ -1,0 +1,47 @@
+"""From a booked or cancelled visit to a message in the queue."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from appointments.models import Appointment
+from integrations.models import Message, MessageChannel, MessageKind, MessageTemplate
+from integrations.queue import enqueue
+from integrations.tasks import send_message
+from patients.models import ContactPoint
+
+
+@transaction.atomic
+def queue_messages(*, kind: MessageKind, appointment: Appointment) -> list[Message]:
+    """A message, and the job that sends it, for each channel the practice uses and the patient can be reached on.
+
+    In the caller's transaction: without the booking there is no message and no job. Nothing for a visit in the past.
+    """
+    if appointment.start is None or appointment.start <= timezone.now():
+        return []
+    channels = list(MessageTemplate.objects.filter(kind=kind, active=True).values_list("channel", flat=True))
+    if not channels:
+        return []
+    addresses = _addresses(appointment)
+    messages = [
+        Message(kind=kind, channel=channel, to=addresses[channel], appointment=appointment)
+        for channel in channels
+        if channel in addresses
+    ]
+    for message in messages:
+        message.patient_id = appointment.patient_id
+        message.save(force_insert=True)
+        enqueue(send_message, practice_id=str(message.practice_id), message_id=str(message.pk))
+    return messages
+
+
+def _addresses(appointment: Appointment) -> dict[str, str]:
+    """channel -> the patient's primary email address, and telephone, a mobile first. One query."""
+    points = list(ContactPoint.objects.filter(patient_id=appointment.patient_id).exclude(use=ContactPoint.Use.OLD))
+    emails = [point.value for point in points if point.kind == ContactPoint.Kind.EMAIL]
+    mobile_first = sorted(points, key=lambda point: point.use != ContactPoint.Use.MOBILE)
+    phones = [point.value for point in mobile_first if point.kind == ContactPoint.Kind.PHONE]
+    reachable = {
+        MessageChannel.EMAIL.value: emails,
+        MessageChannel.SMS.value: [phone for phone in phones if ";" not in phone],  # no texts to an extension
+    }
+    return {channel: values[0] for channel, values in reachable.items() if values}

@@ -1,0 +1,6 @@
+"""What was done with patients' data. Receivers run inside the sender's transaction."""
+
+from django.dispatch import Signal
+
+patient_data_read = Signal()
+"""sender=the model whose rows were shown, patient_ids: ids (UUID or text, repeats allowed) of whom they are about."""
