@@ -93,6 +93,14 @@ def active_practice_id() -> UUID:
     return scope.practice_id
 
 
+def current_actor() -> Actor:
+    """Who acts in the active scope; raises NoActivePractice outside one."""
+    scope = _scope.get()
+    if scope is None:
+        raise NoActivePractice
+    return scope.actor
+
+
 @contextmanager
 def practice_scope(
     practice: "Practice | UUID", *, actor: Actor, request_id: str = "", ip: str | None = None, using: str = "default"

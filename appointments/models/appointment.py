@@ -7,6 +7,7 @@ from appointments.models.visit_type import AppointmentType
 from appointments.querysets import AppointmentManager
 from appointments.transitions import BLOCKING, TRANSITIONS, Action, Status
 from patients.models import Patient
+from practices.encryption import EncryptedTextField
 from practices.fields import SamePracticeForeignKey
 from practices.models import CancellationReason, Location, TimeZoneField, VersionedModel
 
@@ -46,6 +47,7 @@ class Appointment(VersionedModel):
     checked_in_at = models.DateTimeField(null=True, blank=True)
     fulfilled_at = models.DateTimeField(null=True, blank=True)
     overbook_reason = models.CharField(max_length=500, blank=True)
+    notes = EncryptedTextField(blank=True, default="")
 
     objects = AppointmentManager()
 

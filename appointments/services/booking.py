@@ -32,6 +32,7 @@ class Booking:
     resources: Sequence[Resource] = field(default=())
     hold: bool = False
     overbook_reason: str = ""
+    notes: str = ""
     source: str = Appointment.Source.STAFF
 
 
@@ -119,5 +120,6 @@ def _save(booking: Booking, planned: Plan) -> Appointment:
         status=Status.PENDING if booking.hold else Status.BOOKED,
         hold_expires_at=expires,
         overbook_reason=booking.overbook_reason,
+        notes=booking.notes,
         source=booking.source,
     )

@@ -14,7 +14,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.relations import PrimaryKeyRelatedField
 
-from config.api.instants import parse_date, parse_instant, parse_time
+from config.api.instants import parse_date, parse_instant, parse_local_or_instant, parse_time
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROL_EXCEPT_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -105,6 +105,13 @@ class InstantField(serializers.DateTimeField):
 
     def to_internal_value(self, value: Any) -> datetime.datetime:
         return _parsed(parse_instant, value)
+
+
+class LocalOrInstantField(InstantField):
+    """An instant, or without an offset what a clock on the wall shows at the place that the request is about."""
+
+    def to_internal_value(self, value: Any) -> datetime.datetime:
+        return _parsed(parse_local_or_instant, value)
 
 
 class TimeField(serializers.TimeField):

@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})", re.ASCII)
+_WALL = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?", re.ASCII)
 _TIME = re.compile(r"\d{2}:\d{2}(:\d{2})?", re.ASCII)
 _FRACTION = re.compile(r"(\.\d{6})\d+")
 
@@ -32,6 +33,13 @@ def parse_instant(value: object) -> datetime.datetime:
     if not 1 < parsed.year < datetime.MAXYEAR:
         raise ValidationError("This instant is out of range.", code="invalid")
     return parsed.astimezone(datetime.UTC)
+
+
+def parse_local_or_instant(value: object) -> datetime.datetime:
+    """An instant, or without an offset a naive wall-clock time whose zone the caller knows."""
+    if not isinstance(value, str) or not _WALL.fullmatch(value):
+        return parse_instant(value)
+    return parse_instant(f"{value}Z").replace(tzinfo=None)
 
 
 def parse_time(value: object) -> datetime.time:

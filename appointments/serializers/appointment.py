@@ -1,0 +1,143 @@
+from typing import Any
+
+from django.db import models
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from accounts.models import ProviderProfile
+from appointments.models import Appointment, AppointmentType, StatusEvent
+from appointments.transitions import Action
+from config.api import fields
+from config.api.serializers import StrictModelSerializer, StrictSerializer
+from patients.models import Patient
+from practices.models import CancellationReason, Location, Resource
+
+
+def related(model: type[models.Model], **kwargs: Any) -> fields.RelatedIdField:
+    """The id of one of the practice's: the model's manager knows no others."""
+    return fields.RelatedIdField(queryset=model._default_manager.all(), **kwargs)
+
+
+class PatientSummarySerializer(serializers.ModelSerializer[Patient]):
+    class Meta:
+        model = Patient
+        fields = ("id", "given_name", "family_name", "mrn")
+        read_only_fields = fields
+
+
+class ProviderSummarySerializer(serializers.ModelSerializer[ProviderProfile]):
+    class Meta:
+        model = ProviderProfile
+        fields = ("id", "display_name")
+        read_only_fields = fields
+
+
+class AppointmentSerializer(StrictModelSerializer[Appointment]):
+    """As every answer shows an appointment."""
+
+    patient = PatientSummarySerializer(read_only=True)
+    provider = ProviderSummarySerializer(read_only=True)
+    series = serializers.SerializerMethodField()
+    allowed_transitions = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Appointment
+        fields = (
+            "id",
+            "patient",
+            "appointment_type",
+            "provider",
+            "location",
+            "start",
+            "end",
+            "time_zone",
+            "status",
+            "flow_stage",
+            "cancellation_reason",
+            "series",
+            "hold_expires_at",
+            "confirmed_at",
+            "arrived_at",
+            "checked_in_at",
+            "fulfilled_at",
+            "overbook_reason",
+            "notes",
+            "allowed_transitions",
+            "version",
+            "created_at",
+            "updated_at",
+        )
+        read_only_fields = fields
+
+    @extend_schema_field({"type": ["string", "null"], "format": "uuid"})
+    def get_series(self, appointment: Appointment) -> None:
+        """No appointment belongs to a series yet."""
+
+    @extend_schema_field({"type": "array", "items": {"type": "string", "enum": Action.values}})
+    def get_allowed_transitions(self, appointment: Appointment) -> list[str]:
+        return appointment.allowed_transitions(timezone.now())
+
+
+class AppointmentPatchSerializer(StrictModelSerializer[Appointment]):
+    """What may be edited; times and status change by their own actions."""
+
+    class Meta:
+        model = Appointment
+        fields = ("notes", "flow_stage")
+
+
+class BookingSerializer(StrictSerializer):
+    """Either `provider` or `any_provider: true`. `start` without an offset is the location's wall clock."""
+
+    patient = related(Patient)
+    appointment_type = related(AppointmentType)
+    provider = related(ProviderProfile, required=False)
+    any_provider = fields.BooleanField(required=False, default=False)
+    location = related(Location)
+    start = fields.LocalOrInstantField()
+    end = fields.LocalOrInstantField(required=False)
+    resources = serializers.ListField(child=related(Resource), required=False, default=list, max_length=10)
+    hold = fields.BooleanField(required=False, default=False)
+    overbook_reason = fields.TextField(required=False, default="", max_length=500)
+    notes = fields.MultilineField(required=False, default="", allow_blank=True, max_length=10_000)
+    dry_run = fields.BooleanField(required=False, default=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("provider" in attrs) == attrs["any_provider"]:
+            raise serializers.ValidationError({"provider": "Name a provider, or ask for any_provider."}, code="required")
+        return attrs
+
+
+class RescheduleSerializer(StrictSerializer):
+    start = fields.LocalOrInstantField()
+    end = fields.LocalOrInstantField(required=False)
+    provider = related(ProviderProfile, required=False)
+    location = related(Location, required=False)
+    overbook_reason = fields.TextField(required=False, default="", max_length=500)
+
+
+class CancelSerializer(StrictSerializer):
+    cancellation_reason = related(CancellationReason, required=False, allow_null=True, default=None)
+    note = fields.TextField(required=False, default="", allow_blank=True, max_length=500)
+
+
+class ReasonSerializer(StrictSerializer):
+    reason = fields.TextField(required=False, default="", allow_blank=True, max_length=500)
+
+
+class PlaceSerializer(StrictSerializer):
+    """Where a dry run would have put the visit."""
+
+    start = fields.InstantField()
+    end = fields.InstantField()
+    provider = fields.UUIDField()
+    location = fields.UUIDField()
+    time_zone = fields.TextField()
+
+
+class StatusEventSerializer(StrictModelSerializer[StatusEvent]):
+    class Meta:
+        model = StatusEvent
+        fields = ("id", "action", "from_status", "to_status", "from_start", "to_start", "reason", "by", "at")
+        read_only_fields = fields
