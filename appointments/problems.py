@@ -28,6 +28,7 @@ class SlotUnavailable(Conflict):
 
     def __init__(self, conflicts: Sequence[Occupied], suggestions: Sequence[dict[str, Any]] = ()) -> None:
         super().__init__(conflicts=[each.as_json() for each in conflicts], suggestions=list(suggestions))
+        self.conflicts = conflicts
 
 
 class InvalidTransition(Conflict):

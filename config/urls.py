@@ -7,6 +7,7 @@ from config.api.urls import unknown_path
 api_v1 = [
     path("", include("config.api.urls")),
     path("", include("accounts.urls")),
+    path("", include("appointments.urls")),
     path("", include("integrations.urls")),
 ]
 

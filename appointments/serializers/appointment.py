@@ -105,7 +105,9 @@ class BookingSerializer(StrictSerializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("provider" in attrs) == attrs["any_provider"]:
-            raise serializers.ValidationError({"provider": "Name a provider, or ask for any_provider."}, code="required")
+            raise serializers.ValidationError(
+                {"provider": "Name a provider, or ask for any_provider."}, code="required"
+            )
         return attrs
 
 
