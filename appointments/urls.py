@@ -1,4 +1,7 @@
+from django.urls import path
+
 from appointments import views
+from appointments.views.free_times import FreeTimesView
 from config.api.routers import Router
 
 router = Router()
@@ -7,4 +10,4 @@ router.register("appointment-types", views.AppointmentTypeViewSet, "appointment-
 router.register("availability-rules", views.AvailabilityRuleViewSet, "availability-rules")
 router.register("availability-exceptions", views.AvailabilityExceptionViewSet, "availability-exceptions")
 
-urlpatterns = router.urls
+urlpatterns = [path("free-times", FreeTimesView.as_view(), name="free-times"), *router.urls]

@@ -34,15 +34,6 @@ def lock(resources: Iterable[UUID]) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key", [keys])
 
 
-def release_expired_holds(resources: Iterable[UUID], now: datetime) -> None:
-    """Cancels holds on these resources that have run out; call it with the resources locked."""
-    held = ResourceAllocation.objects.filter(resource__in=list(resources), blocking=True).values("appointment")
-    holds = Appointment.objects.expired_holds(now).filter(pk__in=held).order_by("id")
-    # A locked one is being changed by somebody who may be waiting for us: it counts as it is.
-    for hold in holds.select_for_update(of=("self",), skip_locked=True):
-        expire(hold)
-
-
 def expire(hold: Appointment) -> None:
     reason = CancellationReason.objects.filter(code=HOLD_EXPIRED).first()
     StatusEvent.objects.create(
@@ -81,8 +72,8 @@ def find_place(
     lane beyond the capacity is taken.
     """
     lock(resource.pk for resource in resources)
-    release_expired_holds([resource.pk for resource in resources], timezone.now())
-    taken = _taken(resources, start, end, but=but)
+    now = timezone.now()
+    taken, lapsed = _taken(resources, start, end, but=but, now=now)
     lanes = [(resource, _free_lane(resource, taken[resource.pk], overbook=overbook)) for resource in resources]
     conflicts = [
         Occupied(row.resource_id, row.start, row.end)
@@ -90,8 +81,8 @@ def find_place(
         if lane is None
         for row in taken[resource.pk]
     ]
-    if conflicts:
-        raise SlotUnavailable(conflicts)
+    if conflicts or not _release(lapsed, now):
+        raise SlotUnavailable(conflicts or [Occupied(row.resource_id, row.start, row.end) for row in lapsed])
     return Place([(resource, lane) for resource, lane in lanes if lane is not None], start, end)
 
 
@@ -105,17 +96,31 @@ def occupy(appointment: Appointment, place: Place) -> None:
 
 
 def _taken(
-    resources: Sequence[Resource], start: datetime, end: datetime, *, but: UUID | None
-) -> dict[UUID, list[ResourceAllocation]]:
+    resources: Sequence[Resource], start: datetime, end: datetime, *, but: UUID | None, now: datetime
+) -> tuple[dict[UUID, list[ResourceAllocation]], list[ResourceAllocation]]:
+    """What overlaps, by resource; and apart from it what only a hold that has run out still occupies."""
     rows = ResourceAllocation.objects.filter(
         resource__in=[resource.pk for resource in resources], blocking=True, end__gt=start, start__lt=end
     )
     if but is not None:
         rows = rows.exclude(appointment=but)
     taken: dict[UUID, list[ResourceAllocation]] = defaultdict(list)
-    for row in rows.order_by("start", "id"):
-        taken[row.resource_id].append(row)
-    return taken
+    lapsed: list[ResourceAllocation] = []
+    for row in rows.select_related("appointment").order_by("start", "id"):
+        (lapsed if row.appointment.hold_expired(now) else taken[row.resource_id]).append(row)
+    return taken, lapsed
+
+
+def _release(lapsed: Sequence[ResourceAllocation], now: datetime) -> bool:
+    """Cancels the holds behind these; False when one is locked by somebody who may be waiting for us."""
+    holds = {row.appointment_id for row in lapsed}
+    if not holds:
+        return True
+    released = Appointment.objects.expired_holds(now).filter(pk__in=holds).order_by("id")
+    locked = list(released.select_for_update(of=("self",), skip_locked=True))
+    for hold in locked:
+        expire(hold)
+    return len(locked) == len(holds)
 
 
 def _free_lane(resource: Resource, taken: Sequence[ResourceAllocation], *, overbook: bool) -> int | None:

@@ -1,17 +1,24 @@
 """What a caller asks for: a booking with any provider, a dry run, and a refusal that says what would work instead."""
 
-from collections.abc import Callable, Iterator, Mapping
-from datetime import timedelta
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+from django.db import transaction
 from django.db.models import Count, Q
+from django.utils import timezone
 
 from accounts.models import ProviderProfile
+from appointments.calendars import Search, load
+from appointments.free_times import fits
+from appointments.local_time import floor_seconds
 from appointments.models import Appointment
-from appointments.problems import SlotUnavailable, refuse
+from appointments.problems import Occupied, SlotUnavailable
 from appointments.services import rules
 from appointments.services.booking import Booking, Plan, book, plan
 from appointments.services.rescheduling import Move, reschedule
+from appointments.suggestions import suggestions
 from practices.tenancy import Actor
 
 T = TypeVar("T")
@@ -40,61 +47,46 @@ def preview(wish: Mapping[str, Any], *, any_provider: bool, by: Actor) -> dict[s
 
 def move(appointment: Appointment, where: Move, *, by: Actor) -> Appointment:
     """Reschedules; a refusal carries suggestions."""
+    kind = appointment.appointment_type
+    provider, location = where.provider or appointment.provider, where.location or appointment.location
     try:
-        return reschedule(appointment, where, by=by)
+        with transaction.atomic():
+            return reschedule(appointment, where, by=by)
     except SlotUnavailable as refusal:
-        provider, location = where.provider or appointment.provider, where.location or appointment.location
-        wish = Booking(
-            patient=appointment.patient,
-            appointment_type=appointment.appointment_type,
-            provider=provider,
-            location=location,
-            start=where.start,
-        )
-        raise _with_suggestions(refusal, wish, any_provider=False) from refusal
+        start = rules.resolve_start(where.start, rules.zone_at(location))
+        others = suggestions(appointment_type=kind, start=start, provider=provider.pk, location=location.pk)
+        raise SlotUnavailable(refusal.conflicts, others) from refusal
 
 
 def _first_free(wish: Mapping[str, Any], attempt: Callable[[Booking], T], *, any_provider: bool) -> T:
     """The first attempt that finds its place; else the conflicts of all, with suggestions."""
-    refusals: list[SlotUnavailable] = []
-    booking = None
-    for booking in _bookings(wish, any_provider=any_provider):
+    start = rules.resolve_start(wish["start"], rules.zone_at(wish["location"]))
+    providers = _open_providers(wish, start) if any_provider else [wish["provider"]]
+    conflicts: list[Occupied] = []
+    for provider in providers:
         try:
-            return attempt(booking)
+            with transaction.atomic():  # its rollback lets go of the locks, so that the next in line need not wait
+                return attempt(Booking(**{**wish, "provider": provider}))
         except SlotUnavailable as refusal:
-            refusals.append(refusal)
-    if booking is None:
-        raise refuse("any_provider", "no_provider", "No provider works at this location.")
-    conflicts = [conflict for refusal in refusals for conflict in refusal.conflicts]
-    raise _with_suggestions(SlotUnavailable(conflicts), booking, any_provider=any_provider) from refusals[-1]
+            conflicts.extend(refusal.conflicts)
+    others = suggestions(
+        appointment_type=wish["appointment_type"],
+        start=start,
+        provider=None if any_provider else wish["provider"].pk,
+        location=wish["location"].pk,
+    )
+    raise SlotUnavailable(conflicts, others)
 
 
-def _bookings(wish: Mapping[str, Any], *, any_provider: bool) -> Iterator[Booking]:
-    if not any_provider:
-        yield Booking(**wish)
-        return
-    for provider in _least_loaded(wish):
-        yield Booking(**wish, provider=provider)
-
-
-def _least_loaded(wish: Mapping[str, Any]) -> list[ProviderProfile]:
-    """Providers who work at the location, those with the fewest visits around the wished time first. One statement."""
-    location = wish["location"]
-    start = rules.resolve_start(wish["start"], rules.zone_at(location))
+def _open_providers(wish: Mapping[str, Any], start: datetime) -> list[ProviderProfile]:
+    """Providers whose hours cover the visit, whatever is booked; the one with the fewest visits around it first."""
+    second = floor_seconds(start)
+    asked = Search(wish["appointment_type"], second, second + 1, location=wish["location"].pk)
+    calendars = load(asked, now=timezone.now())
+    open_now = [calendar.provider for calendar in calendars if fits(replace(calendar, taken=()), asked.visit, second)]
     near = Q(
         resources__allocations__blocking=True,
-        resources__allocations__start__gte=start - timedelta(hours=12),
-        resources__allocations__start__lt=start + timedelta(hours=12),
+        resources__allocations__start__range=(start - timedelta(hours=12), start + timedelta(hours=12)),
     )
-    works_here = ProviderProfile.objects.filter(
-        active=True, resources__active=True, resources__availability_rules__location=location
-    )
-    return list(
-        ProviderProfile.objects.filter(pk__in=works_here.values("pk"))
-        .annotate(load=Count("resources__allocations", filter=near, distinct=True))
-        .order_by("load", "id")
-    )
-
-
-def _with_suggestions(refusal: SlotUnavailable, wish: Booking, *, any_provider: bool) -> SlotUnavailable:
-    return refusal
+    busy = Count("resources__allocations", filter=near, distinct=True)
+    return list(ProviderProfile.objects.filter(pk__in=open_now).annotate(load=busy).order_by("load", "id"))
