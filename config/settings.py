@@ -247,6 +247,9 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "ENUM_NAME_OVERRIDES": {  # one entry for each set of choices that several fields share
         "Role": "accounts.roles.Role",
         "AccessLevel": "accounts.serializers.auth.ACCESS_NAMES",
+        "MessageKind": "integrations.models.MessageKind",
+        "MessageChannel": "integrations.models.MessageChannel",
+        "MessageStatus": "integrations.models.MessageStatus",
     },
     "SERVE_INCLUDE_SCHEMA": False,
     "GET_LIB_DOC_EXCLUDES": "config.api.schema.doc_excludes",

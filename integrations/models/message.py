@@ -40,7 +40,7 @@ class Message(TenantModel):
     error_code = models.CharField(max_length=100, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)
 
-    objects = MessageManager()
+    objects: ClassVar[MessageManager] = MessageManager()
 
     class Meta:
         ordering = ["-created_at", "-id"]
