@@ -78,7 +78,7 @@ def start_session(*, membership: Membership, by: User, origin: Origin) -> Login:
             user_agent=origin.user_agent[:300],
             ip=origin.ip,
         )
-        User.objects.filter(pk=by.pk).update(last_login=now)
+        QuerySet(User).filter(pk=by.pk).update(last_login=now)  # unannounced: logging in is an event of its own
         signals.logged_in.send(RefreshSession, session=session, user=by, roles=roles)
     return Login(session, by, membership.practice, roles)
 

@@ -1,11 +1,14 @@
 from django.urls import include, path
 
 from accounts.views.me import LogoutAllView, MeView, PasswordChangeView, SessionViewSet
+from accounts.views.members import MemberViewSet, ProviderViewSet
 from accounts.views.tokens import LogoutView, SwitchPracticeView, TokenView
 from config.api.routers import Router
 
 router = Router()
 router.register("auth/sessions", SessionViewSet, basename="auth-sessions")
+router.register("members", MemberViewSet)
+router.register("providers", ProviderViewSet)
 
 urlpatterns = [
     path("auth/token", TokenView.as_view(), name="auth-token"),

@@ -6,6 +6,7 @@ from config.api.urls import unknown_path
 # Each app's endpoints; an app's urls.py holds `urlpatterns` of a `config.api.routers.Router`.
 api_v1 = [
     path("", include("config.api.urls")),
+    path("", include("practices.urls")),
     path("", include("accounts.urls")),
     path("", include("appointments.urls")),
     path("", include("integrations.urls")),

@@ -1,5 +1,5 @@
 import zoneinfo
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
@@ -62,6 +62,14 @@ class Practice(RemembersValues):
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Counts its saves, as a VersionedModel does; whoever edits it has locked the row."""
+        if not self._state.adding:
+            self.version += 1
+            if (names := kwargs.get("update_fields")) is not None:
+                kwargs["update_fields"] = {*names, "version", "updated_at"}
+        super().save(*args, **kwargs)
 
 
 class PracticePolicy(VersionedModel):

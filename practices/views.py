@@ -1,0 +1,78 @@
+"""The practice's own settings. Which role may do what follows from the models' area."""
+
+from config.api.problem import Conflict
+from config.api.views import ModelViewSet, RetrieveMixin, UpdateMixin
+from practices.models import CancellationReason, Closure, Location, Practice, PracticePolicy, Resource
+from practices.serializers import (
+    CancellationReasonSerializer,
+    ClosureSerializer,
+    LocationSerializer,
+    PracticePolicySerializer,
+    PracticeSerializer,
+    ResourceSerializer,
+)
+from practices.tenancy import active_practice_id
+
+
+class PracticeViewSet(RetrieveMixin[Practice], UpdateMixin[Practice]):
+    """The caller's practice, the one of their token."""
+
+    queryset = Practice.objects.all()
+    serializer_class = PracticeSerializer
+
+    def get_object(self) -> Practice:
+        self.kwargs = {"pk": active_practice_id()}
+        return super().get_object()
+
+
+class PracticePolicyViewSet(RetrieveMixin[PracticePolicy], UpdateMixin[PracticePolicy]):
+    """The practice's rules of booking and record-keeping."""
+
+    queryset = PracticePolicy.objects.all()
+    serializer_class = PracticePolicySerializer
+
+    def get_object(self) -> PracticePolicy:
+        policy, _ = PracticePolicy.objects.get_or_create()
+        self.kwargs = {"pk": policy.pk}
+        return super().get_object()
+
+
+class LocationViewSet(ModelViewSet[Location]):
+    queryset = Location.objects.all()
+    serializer_class = LocationSerializer
+    filterset_fields = {"active": ["exact"]}
+    ordering = ("name",)
+    ordering_fields = ("name", "created_at")
+
+
+class ResourceViewSet(ModelViewSet[Resource]):
+    """What a visit occupies: providers' calendars, rooms, equipment."""
+
+    queryset = Resource.objects.all()
+    serializer_class = ResourceSerializer
+    filterset_fields = {"kind": ["exact"], "location": ["exact"], "provider": ["exact"], "active": ["exact"]}
+    ordering = ("name",)
+    ordering_fields = ("name", "created_at")
+
+    def perform_destroy(self, instance: Resource) -> None:
+        if instance.kind == Resource.Kind.PROVIDER:
+            raise Conflict("A provider's calendar goes with the provider's profile.", code="provider_calendar")
+        super().perform_destroy(instance)
+
+
+class ClosureViewSet(ModelViewSet[Closure]):
+    """Days, or hours of days, on which a location or the whole practice is closed."""
+
+    queryset = Closure.objects.all()
+    serializer_class = ClosureSerializer
+    filterset_fields = {"location": ["exact"], "start_date": ["gte", "lt"], "end_date": ["gte", "lt"]}
+    ordering = ("start_date",)
+    ordering_fields = ("start_date", "end_date")
+
+
+class CancellationReasonViewSet(ModelViewSet[CancellationReason]):
+    queryset = CancellationReason.objects.all()
+    serializer_class = CancellationReasonSerializer
+    filterset_fields = {"by": ["exact"], "active": ["exact"]}
+    ordering = ("code",)
+    ordering_fields = ("code", "name")
