@@ -10,4 +10,7 @@ from config.bridge import WSGIBridge
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 http = WSGIBridge(get_wsgi_application(), threads=settings.WEB_THREADS, max_body_bytes=settings.MAX_BODY_BYTES)
-application = ProtocolTypeRouter({"http": http})
+
+from integrations.events.consumer import websocket  # noqa: E402  # its models can be imported once the apps are loaded
+
+application = ProtocolTypeRouter({"http": http, "websocket": websocket})

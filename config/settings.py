@@ -274,6 +274,15 @@ CORS_EXPOSE_HEADERS = [
     "X-Request-ID",
 ]
 
+# --- Real time --------------------------------------------------------------------------------------
+# How often a process asks for news and for who may still listen, whatever Redis says; access ends within this time.
+EVENTS_POLL_SECONDS = env.float("EVENTS_POLL_SECONDS", 2.0)
+EVENTS_HEARTBEAT_SECONDS = env.float("EVENTS_HEARTBEAT_SECONDS", 25.0)
+# A client that takes nothing for so long is closed.
+EVENTS_SEND_SECONDS = env.float("EVENTS_SEND_SECONDS", 10.0)
+# How long a new connection may take to say from where it resumes, before events are sent.
+EVENTS_RESUME_SECONDS = env.float("EVENTS_RESUME_SECONDS", 1.0)
+
 # --- Time, language, files --------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
 USE_I18N = True

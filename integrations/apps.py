@@ -6,11 +6,13 @@ class IntegrationsConfig(AppConfig):
 
     def ready(self) -> None:
         from integrations import checks  # noqa: F401 (registers itself, once apps are loaded)
+        from integrations.events import record
         from integrations.messages import receivers
         from integrations.messages.defaults import create_default_templates
         from integrations.vendors import quiet_sdk_logs
         from practices.signals import practice_created
 
         receivers.connect()
+        record.connect()
         practice_created.connect(create_default_templates)
         quiet_sdk_logs()

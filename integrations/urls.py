@@ -1,3 +1,5 @@
+from django.urls import include, path
+
 from config.api.routers import Router
 from integrations.messages.views import MessageTemplateViewSet, MessageViewSet
 
@@ -5,4 +7,7 @@ router = Router()
 router.register("messages", MessageViewSet, basename="message")
 router.register("message-templates", MessageTemplateViewSet, basename="message-template")
 
-urlpatterns = router.urls
+urlpatterns = [
+    path("", include("integrations.events.urls")),
+    *router.urls,
+]

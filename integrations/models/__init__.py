@@ -1,5 +1,16 @@
+from integrations.models.events import EventCounter, EventLog, WebSocketTicket
 from integrations.models.idempotency_key import IdempotencyKey
 from integrations.models.message import Message, MessageStatus
 from integrations.models.message_template import MessageChannel, MessageKind, MessageTemplate
 
-__all__ = ["IdempotencyKey", "Message", "MessageChannel", "MessageKind", "MessageStatus", "MessageTemplate"]
+__all__ = [
+    "EventCounter",
+    "EventLog",
+    "IdempotencyKey",
+    "Message",
+    "MessageChannel",
+    "MessageKind",
+    "MessageStatus",
+    "MessageTemplate",
+    "WebSocketTicket",
+]

@@ -1,4 +1,6 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from pytest_django import Settings
@@ -41,3 +43,10 @@ def stripe_api(settings: Settings) -> Iterator[StripeCounterpart]:
         settings.STRIPE_WEBHOOK_SECRET = "whsec_test"
         settings.STRIPE_BASE_URL = counterpart.url
         yield counterpart
+
+
+@pytest.fixture
+def run_in_thread() -> Iterator[Callable[..., "Future[Any]"]]:
+    """Starts a function on a thread of its own; its result is a Future."""
+    with ThreadPoolExecutor() as pool:
+        yield pool.submit

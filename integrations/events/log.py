@@ -1,0 +1,92 @@
+"""Writing and reading the practice's events. Both need an open scope."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connections
+
+from integrations.events.querysets import hears_of_restricted, subjects_heard_by
+from integrations.models import EventCounter, EventLog
+from practices.models import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is to be logged: `type` is `<subject>.<created|updated|deleted>`."""
+
+    type: str
+    entity_id: UUID
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A logged change. `restricted`: it is about a patient who is hidden from most."""
+
+    seq: int
+    type: str
+    entity_id: UUID
+    version: int
+    at: datetime
+    restricted: bool
+
+    def visible_to(self, roles: Collection[str]) -> bool:
+        """The same as `EventLog.objects.heard_by(roles)`, for an event in memory."""
+        if self.type.partition(".")[0] not in subjects_heard_by(roles):
+            return False
+        return not self.restricted or hears_of_restricted(roles)
+
+    def payload(self) -> dict[str, object]:
+        """As the contract has it: ids only."""
+        return {"seq": self.seq, "type": self.type, "id": self.entity_id, "version": self.version, "at": self.at}
+
+
+_APPEND = f"""
+WITH counter AS (
+    INSERT INTO {EventCounter._meta.db_table} AS present (id, practice_id, last_seq, created_at, updated_at)
+    VALUES (%(counter_id)s, %(practice_id)s, %(count)s, clock_timestamp(), clock_timestamp())
+    ON CONFLICT (practice_id) DO UPDATE
+        SET last_seq = present.last_seq + excluded.last_seq, updated_at = excluded.updated_at
+    RETURNING last_seq - %(count)s AS before
+)
+INSERT INTO {EventLog._meta.db_table}
+    (id, practice_id, seq, type, entity_id, version, created_at, updated_at)
+SELECT event.id, %(practice_id)s, counter.before + event.position, event.type, event.entity_id, event.version,
+    clock_timestamp(), clock_timestamp()
+FROM counter, unnest(%(ids)s::uuid[], %(types)s::text[], %(entity_ids)s::uuid[], %(versions)s::int[])
+    WITH ORDINALITY AS event (id, type, entity_id, version, position)
+"""  # noqa: S608  # the two table names are our own
+
+
+def append(practice_id: UUID, changes: Sequence[Change], *, using: str = "default") -> None:
+    """Numbers and writes the changes in one statement. Holds the practice's counter until the transaction's end.
+
+    To be the transaction's last statement: others of this practice wait here.
+    """
+    with connections[using].cursor() as cursor:
+        cursor.execute(
+            _APPEND,
+            {
+                "counter_id": new_id(),
+                "practice_id": practice_id,
+                "count": len(changes),
+                "ids": [new_id() for _ in changes],
+                "types": [change.type for change in changes],
+                "entity_ids": [change.entity_id for change in changes],
+                "versions": [change.version for change in changes],
+            },
+        )
+
+
+def last_seq() -> int:
+    """The number of the practice's newest event; 0 before its first."""
+    return EventCounter.objects.values_list("last_seq", flat=True).first() or 0
+
+
+def read(*, after: int, limit: int) -> list[Event]:
+    """Up to `limit` events with higher numbers, in order. One query."""
+    rows = EventLog.objects.filter(seq__gt=after).order_by("seq").with_restricted()[:limit]
+    columns = ("seq", "type", "entity_id", "version", "created_at", "restricted")
+    return [Event(*row) for row in rows.values_list(*columns)]
