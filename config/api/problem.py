@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Literal
 
-import orjson
+import structlog
 from django.core.exceptions import (
     NON_FIELD_ERRORS,
     PermissionDenied,
@@ -18,12 +18,16 @@ from django.core.exceptions import (
     SuspiciousOperation,
 )
 from django.core.exceptions import ValidationError as ModelValidationError
-from django.db import DataError, IntegrityError, OperationalError
+from django.db import DatabaseError, DataError, IntegrityError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.request import UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
+
+from config.api.rendering import dumps
+
+logger = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 CHALLENGE = 'Bearer realm="api"'
@@ -215,7 +219,7 @@ class ProblemResponse(HttpResponse):
 
     def __init__(self, problem: Problem, request: HttpRequest | Request | None) -> None:
         self.data = problem.as_json(request)
-        body = b"" if request is not None and request.method == "HEAD" else orjson.dumps(self.data, default=str)
+        body = b"" if request is not None and request.method == "HEAD" else dumps(self.data)
         super().__init__(body, status=problem.status_code, content_type=MEDIA_TYPE, headers=problem.headers)
         self["Cache-Control"] = "no-store"
 
@@ -223,6 +227,8 @@ class ProblemResponse(HttpResponse):
 def exception_handler(exc: Exception, context: dict[str, Any]) -> ProblemResponse | None:
     """REST framework's hook: the problem an exception stands for, or None to let it become a 500."""
     problem = problem_for(exc)
+    if isinstance(exc, DatabaseError):
+        logger.warning("database_refused", exc_info=exc)  # the caller learns nothing of it, operators should
     return None if problem is None else ProblemResponse(problem, context.get("request"))
 
 

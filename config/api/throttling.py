@@ -4,12 +4,12 @@ Without Redis ordinary requests go on unlimited, and limits on logging in are ke
 """
 
 import hashlib
-import logging
 import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import structlog
 from django.conf import settings
 from django.http import HttpRequest
 from django_ratelimit.core import get_usage
@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from config.api.client import address_group, client_address
 from config.api.problem import RateLimited
 
-logger = logging.getLogger(__name__)
+logger = structlog.get_logger(__name__)
 
 REDIS_RETRY_SECONDS = 2.0
 MAX_LOCAL_COUNTERS = 100_000
@@ -149,7 +149,7 @@ def _count(request: HttpRequest, limit: Limit) -> Usage | None:
             return _count_on_redis(request, limit, window)
         except (RedisError, OSError) as exc:
             breaker.trip()
-            logger.warning("rate_limits_without_redis", extra={"error": type(exc).__name__})
+            logger.warning("rate_limits_without_redis", error=type(exc).__name__)
     if not limit.closed:
         return None
     count, reset = local_counter.increment(limit.name, limit.value, window, time.time())
