@@ -8,6 +8,7 @@ api_v1 = [
     path("", include("config.api.urls")),
     path("", include("practices.urls")),
     path("", include("accounts.urls")),
+    path("", include("patients.urls")),
     path("", include("appointments.urls")),
     path("", include("integrations.urls")),
 ]

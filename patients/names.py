@@ -2,6 +2,7 @@
 
 import unicodedata
 
+WORD_LENGTH = 100
 LAST_CHARACTER = "\U0010ffff"
 """Sorts after every other under COLLATE "C"."""
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
-from patients.names import LAST_CHARACTER, words
+from patients.names import LAST_CHARACTER, WORD_LENGTH, words
 from practices.querysets import TenantManager, TenantQuerySet
 from practices.tenancy import Actor
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from patients.models import ContactPoint, Patient, PatientIdentifier, PatientName  # noqa: F401  # the bases below name them
 
 NAME_FIELDS = ("given_name", "family_name", "preferred_name")
+MAX_TERMS = 8
+"""Each term is a join; nobody searches for nine words of a name."""
 SEES_RESTRICTED = frozenset({"owner", "admin", "provider"})
 
 
@@ -31,11 +33,15 @@ class PatientQuerySet(TenantQuerySet["Patient"]):
         from patients.models import PatientName
 
         terms = words(text)
-        found = self if terms else self.none()
-        for term in terms:
+        found = self if 0 < len(terms) <= MAX_TERMS else self.none()
+        for term in (each[:WORD_LENGTH] for each in terms):
             matches = PatientName.objects.filter(word__gte=term, word__lt=term + LAST_CHARACTER)
             found = found.filter(pk__in=matches.values("patient_id"))
         return found
+
+    def with_contacts(self) -> "PatientQuerySet":
+        """Contact points come in a second query instead of one a patient."""
+        return self.prefetch_related("contacts")
 
     def update(self, **kwargs: Any) -> int:
         if changed := set(NAME_FIELDS).intersection(kwargs):

@@ -9,7 +9,7 @@ UUID_PATTERN = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9
 
 def under(prefix: str, parameter: str, collection: str) -> str:
     """A router prefix below another object: `under("patients", "patient_id", "contacts")`."""
-    return f"{prefix}/(?P<{parameter}>{UUID_PATTERN.replace('{', '{{').replace('}', '}}')})/{collection}"
+    return f"{prefix}/(?P<{parameter}>{UUID_PATTERN})/{collection}"
 
 
 class Router(SimpleRouter):

@@ -1,15 +1,17 @@
 import secrets
+from datetime import timedelta
 from typing import Any, ClassVar
 
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models, transaction
+from django.utils import timezone
 
-from patients.names import normalise, words
+from patients.names import WORD_LENGTH, normalise, words
 from patients.querysets import NAME_FIELDS, PatientManager, PatientNameManager
 from practices.fields import SamePracticeForeignKey
 from practices.models import TenantModel, TimeZoneField, VersionedModel
 
-WORD_LENGTH = 100
 MRN_ALPHABET = "23456789BCDFGHJKMNPQRSTVWXZ"
 """No vowels and nothing that reads like something else, so that a number can be told on the telephone."""
 
@@ -72,6 +74,10 @@ class Patient(VersionedModel):
         default=False, help_text="Only owners, admins and those who treat patients see it."
     )
 
+    duplicate_reason = models.CharField(
+        max_length=500, blank=True, editable=False, help_text="Why it was created although it looked like a duplicate."
+    )
+
     objects: ClassVar[PatientManager] = PatientManager()
 
     class Meta:
@@ -99,9 +105,38 @@ class Patient(VersionedModel):
     def __str__(self) -> str:
         return f"{self.family_name}, {self.given_name}"
 
+    @property
+    def phone(self) -> str | None:
+        return self._primary("phone")
+
+    @property
+    def email(self) -> str | None:
+        return self._primary("email")
+
+    def _primary(self, kind: str) -> str | None:
+        """The value of the first contact point in use; one query unless they were prefetched."""
+        rows = [row for row in self.contacts.all() if row.kind == kind and row.use != "old"]
+        return min(rows, key=lambda row: (row.rank, row.pk)).value if rows else None
+
+    def clean(self) -> None:
+        """Nobody is born or dies tomorrow, or dies before being born; a day's leeway for the time zones."""
+        leeway = timedelta(days=1)
+        tomorrow = timezone.now() + leeway
+        in_future = ValidationError("This day has not come yet.", code="in_future")
+        if self.birth_date is not None and self.birth_date > tomorrow.date():
+            raise ValidationError({"birth_date": in_future})
+        if self.deceased_at is not None and self.deceased_at > tomorrow:
+            raise ValidationError({"deceased_at": in_future})
+        if self.deceased_at and self.birth_date and self.deceased_at.date() + leeway < self.birth_date:
+            raise ValidationError({"deceased_at": ValidationError("This is before the birth.", code="before_birth")})
+
     def prepare(self) -> None:
         """Fills what is derived from the rest; before every save."""
         self.mrn = self.mrn or new_mrn()
+        if self.birth_date is not None and self.birth_date_precision != self.Precision.DAY:
+            self.birth_date = self.birth_date.replace(day=1)
+            if self.birth_date_precision == self.Precision.YEAR:
+                self.birth_date = self.birth_date.replace(month=1)
         self.sort_name = f"{normalise(self.family_name)} {normalise(self.given_name)}"[:250]
 
     def save(self, *args: Any, **kwargs: Any) -> None:

@@ -1,0 +1,40 @@
+"""Refusals about charts, as problems with codes that a client can act on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from config.api.problem import Conflict
+from patients.models import Patient
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A patient who may be the one about to be created, and what they have in common."""
+
+    patient: Patient
+    matched: Sequence[str]
+
+    def as_json(self) -> dict[str, Any]:
+        shown = ("id", "mrn", "given_name", "family_name", "birth_date", "status")
+        return {**{name: getattr(self.patient, name) for name in shown}, "matched": list(self.matched)}
+
+
+class PossibleDuplicate(Conflict):
+    code = "possible_duplicate"
+    default_detail = "This may be a patient you have already. If not, send force and force_reason."
+
+    def __init__(self, candidates: Sequence[Candidate]) -> None:
+        super().__init__(candidates=[each.as_json() for each in candidates])
+
+
+class PatientMerged(Conflict):
+    code = "patient_merged"
+    default_detail = "This chart was merged into another; change that one."
+
+
+class InvalidPatientTransition(Conflict):
+    code = "invalid_transition"
+
+    def __init__(self, status: str, allowed: Sequence[str]) -> None:
+        super().__init__(f"This can't be done to a chart that is {status}.", allowed_transitions=list(allowed))
