@@ -8,13 +8,19 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db.models import Q, QuerySet
+from django.db.models import BigIntegerField, Q, QuerySet
+from django.db.models.functions import Cast, Ceil, Extract, Floor
 
 from appointments.free_times import Calendar, DatedHours, FreeTime, Taken, Visit, WeeklyHours, bookable, free_times
 from appointments.intervals import Interval, merge
 from appointments.local_time import days_of, instants_in, offset_spans
-from appointments.models import AppointmentType, AvailabilityException, AvailabilityRule, ResourceAllocation
-from appointments.transitions import Status
+from appointments.models import (
+    Appointment,
+    AppointmentType,
+    AvailabilityException,
+    AvailabilityRule,
+    ResourceAllocation,
+)
 from practices.models import Closure, Practice, PracticePolicy, Resource
 from practices.tenancy import active_practice_id
 
@@ -23,6 +29,11 @@ _DATES = ("start_date", "end_date", "start_time", "end_time")
 _PLACE = (
     *("resource_id", "resource__capacity", "resource__provider_id", "resource__provider__time_zone"),
     *("location_id", "location__time_zone"),
+)
+
+_SECONDS = (
+    Cast(Floor(Extract("start", "epoch")), BigIntegerField()),
+    Cast(Ceil(Extract("end", "epoch")), BigIntegerField()),
 )
 
 
@@ -177,10 +188,12 @@ def _taken(asked: Search, resources: set[UUID], now: datetime) -> dict[UUID, lis
         blocking=True,
         start__lt=_instant(asked.end + visit.duration + visit.buffer_after),
         end__gt=_instant(asked.start - visit.buffer_before),
-    ).exclude(appointment__status=Status.PENDING, appointment__hold_expires_at__lte=now)
+    )
+    # A set to look into, not a join: without fresh statistics the planner may join row by row.
+    held = allocations.exclude(appointment__in=Appointment.objects.expired_holds(now).values("pk"))
     taken: dict[UUID, list[Taken]] = defaultdict(list)
-    for resource, lane, start, end in allocations.order_by().values_list("resource_id", "lane", "start", "end"):
-        taken[resource].append(Taken(lane, int(start.timestamp() // 1), -int(-end.timestamp() // 1)))
+    for resource, lane, start, end in held.order_by().values_list("resource_id", "lane", *_SECONDS):
+        taken[resource].append(Taken(lane, start, end))
     return taken
 
 
