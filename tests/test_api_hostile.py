@@ -88,6 +88,10 @@ def check(response: Any, what: object) -> None:
         assert response["X-Request-ID"] == response.json()["request_id"]
 
 
+def send(client: MemberClient, method: str, url: str, body: bytes = b"", **options: Any) -> Any:
+    return client.generic(method.upper(), url, body, "application/json", **options)  # type: ignore[arg-type]  # bytes too
+
+
 def url_of(path: str) -> str:
     return "/".join(str(uuid4()) if part.startswith("{") else part for part in path.split("/"))
 
@@ -119,10 +123,10 @@ def test_unreadable_bodies_are_refused(everyone: MemberClient, path: str, method
     if method == "get":
         return
     for body in BODIES:
-        response = everyone.generic(method.upper(), url_of(path), body, "application/json")
+        response = send(everyone, method, url_of(path), body)
         check(response, body)
         assert response.status_code >= 400 or body == b""
-    large = everyone.generic(method.upper(), url_of(path), b'"' + b"x" * 10 * 1024 * 1024 + b'"', "application/json")
+    large = send(everyone, method, url_of(path), b'"' + b"x" * 10 * 1024 * 1024 + b'"')
     assert large.status_code == 413
     check(large, "10 MB")
 
@@ -137,19 +141,18 @@ def test_wrong_values_are_refused(everyone: MemberClient, path: str, method: str
     # Each field by itself meets a third of the values, its neighbours the others: every request costs milliseconds.
     bodies += [{**plausible, name: value} for i, name in enumerate(fields) for value in VALUES[i % 3 :: 3]]
     for body in bodies:
-        response = everyone.generic(method.upper(), url_of(path), json.dumps(body), "application/json")
+        response = send(everyone, method, url_of(path), json.dumps(body).encode())
         check(response, body)
 
 
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
 def test_wrong_parameters_are_refused(everyone: MemberClient, path: str, method: str) -> None:
     named = [each["name"] for each in openapi()["paths"][path][method].get("parameters", []) if each["in"] == "query"]
-    for name in [*named, "unknown"]:
+    for name in named:
         for value in QUERY:
             query = urlencode({name: value})
-            response = everyone.generic(method.upper(), f"{url_of(path)}?{query}", b"", "application/json")
-            check(response, query)
-            assert response.status_code >= 400 or name != "unknown"
+            check(send(everyone, method, f"{url_of(path)}?{query}"), query)
+    assert send(everyone, method, f"{url_of(path)}?unknown=1").status_code >= 400
 
 
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
@@ -157,7 +160,8 @@ def test_odd_headers_are_refused(everyone: MemberClient, path: str, method: str)
     for name, value in [
         ("If-Match", "x"), ("If-Match", '"' * 3000), ("Idempotency-Key", ""), ("Idempotency-Key", "\xff" * 300),
         ("Accept", "text/html"), ("Accept", "\x00"), ("Authorization", "Bearer \x00"),
-        ("Authorization", "Bearer x.y.z"), ("Authorization", "Basic eDp5"), ("X-Request-ID", "a\nb"), ("Accept-Language", "\xff"),
+        ("Authorization", "Bearer x.y.z"), ("Authorization", "Basic eDp5"), ("X-Request-ID", "a\nb"),
+        ("Accept-Language", "\xff"),
     ]:  # fmt: skip
-        response = everyone.generic(method.upper(), url_of(path), b"", "application/json", headers={name: value})
+        response = send(everyone, method, url_of(path), headers={name: value})
         check(response, (name, value))
