@@ -9,10 +9,10 @@ class IntegrationsConfig(AppConfig):
         from integrations.events import record
         from integrations.messages import receivers
         from integrations.messages.defaults import create_default_templates
-        from integrations.vendors import quiet_sdk_logs
+        from integrations.vendors import quiet_libraries
         from practices.signals import practice_created
 
         receivers.connect()
         record.connect()
         practice_created.connect(create_default_templates)
-        quiet_sdk_logs()
+        quiet_libraries()

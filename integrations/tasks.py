@@ -51,3 +51,19 @@ async def recover_stalled_jobs(context: JobContext, timestamp: int) -> None:
 async def remove_failed_jobs(context: JobContext, timestamp: int) -> None:
     """Jobs that succeeded are removed at once; those that failed stay a month, to be looked at."""
     await context.app.job_manager.delete_old_jobs(nb_hours=KEEP_FAILED_HOURS, include_failed=True)
+
+
+@app.periodic(cron="*/5 * * * *")
+@app.task(queue="upkeep", queueing_lock="release_holds")
+def release_holds(timestamp: int) -> None:
+    from integrations.upkeep import in_every_practice, release_expired_holds
+
+    in_every_practice(release_expired_holds)
+
+
+@app.periodic(cron="41 * * * *")
+@app.task(queue="upkeep", queueing_lock="forget_answers")
+def forget_answers(timestamp: int) -> None:
+    from integrations.upkeep import forget_old_answers, in_every_practice
+
+    in_every_practice(forget_old_answers)

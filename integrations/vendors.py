@@ -32,8 +32,18 @@ REQUIRED_SETTINGS: dict[str, list[tuple[str, ...]]] = {
     "stripe": [("STRIPE_SECRET_KEY",), ("STRIPE_WEBHOOK_SECRET",)],
     "s3": [("S3_BUCKET",)],
 }
-# Below WARNING the SDKs and their HTTP clients log bodies, numbers and addresses.
-SDK_LOGGERS = ("stripe", "twilio", "httpx", "httpcore", "urllib3", "boto3", "botocore", "s3transfer")
+# Below WARNING the SDKs and their HTTP clients log bodies, numbers and addresses, and the queue two lines per job.
+CHATTY_LOGGERS = (
+    "stripe",
+    "twilio",
+    "httpx",
+    "httpcore",
+    "urllib3",
+    "boto3",
+    "botocore",
+    "s3transfer",
+    "procrastinate",
+)
 
 
 class Adapter(Protocol):
@@ -66,6 +76,6 @@ def configuration_problems() -> list[str]:
     return problems
 
 
-def quiet_sdk_logs() -> None:
-    for name in SDK_LOGGERS:
+def quiet_libraries() -> None:
+    for name in CHATTY_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
