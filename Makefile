@@ -37,7 +37,7 @@ test: install-dev  ## the whole suite in parallel, on real PostgreSQL and Valkey
 test-pg15: install-dev  ## what leans on the database, on PostgreSQL 15 from $(POSTGRES_15)
 	@STATE_DIR=$(or $(STATE_DIR),$(PROJECT).state)/pg15 EMBEDDED_POSTGRES_BIN=$(POSTGRES_15) && \
 	export STATE_DIR EMBEDDED_POSTGRES_BIN && \
-	$(WITH_SERVICES) $(VENV)/bin/python -m pytest -n $(TEST_PROCESSES) --dist worksteal -m "not outside" $(TESTS)
+	$(WITH_SERVICES) $(VENV)/bin/python -m pytest -n $(TEST_PROCESSES) --dist worksteal -m "not machinery" $(TESTS)
 
 check: install-dev  ## style, types, import order, migrations, deployment settings, contract
 	@$(WITH_SERVICES) $(VENV)/bin/python -m config.check

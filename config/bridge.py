@@ -14,7 +14,7 @@ from typing import Any
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
 
 WSGIEnvironment = dict[str, Any]
-WSGIApplication = Callable[[WSGIEnvironment, Callable[..., None]], Iterable[bytes]]
+WSGIApplication = Callable[[WSGIEnvironment, Any], Iterable[bytes]]
 IN_MEMORY_BYTES = 1024 * 1024
 TOO_LARGE = b'{"type":"about:blank","title":"Content Too Large","status":413,"code":"content_too_large"}'
 

@@ -31,7 +31,7 @@ LOGINS = {
     "multi@demo.test": "provider in both practices",
     "root@demo.test": "platform superuser, sees no patient",
 }
-STOP_SECONDS = 6
+STOP_SECONDS = 4
 
 
 class Stopped(BaseException):
@@ -120,9 +120,9 @@ def _prepare(signals: Signals) -> frozenset[str]:
 
 def _start(host: str, port: int) -> dict[str, subprocess.Popen[bytes]]:
     """Web server and worker, out of the terminal's process group: only we pass signals on to them."""
-    environment = {"LOG_LEVEL": "WARNING", **os.environ, "WORKER_STOP_SECONDS": "4"}
+    environment = {"LOG_LEVEL": "WARNING", **os.environ, "WORKER_STOP_SECONDS": "2"}
     serve = ["-m", "uvicorn", "config.asgi:application", "--host", host, "--port", str(port)]
-    quiet = ["--no-access-log", "--lifespan", "off", "--timeout-graceful-shutdown", "3"]
+    quiet = ["--no-access-log", "--lifespan", "off", "--no-server-header", "--timeout-graceful-shutdown", "2"]
     return {
         name: subprocess.Popen([sys.executable, *command], start_new_session=True, env=environment)  # noqa: S603  # our own commands
         for name, command in {"web server": [*serve, *quiet], "worker": ["manage.py", "worker"]}.items()

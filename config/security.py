@@ -2,7 +2,8 @@
 
 from csp.middleware import CSPMiddleware, PolicyParts
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -22,7 +23,9 @@ CONTENT_SECURITY_POLICY = {
 class ContentSecurityPolicyMiddleware(CSPMiddleware):
     """django-csp's header; the admin alone may evaluate scripts, because its Alpine.js does."""
 
-    def get_policy_parts(self, request: HttpRequest, response: HttpResponse, report_only: bool = False) -> PolicyParts:
+    def get_policy_parts(
+        self, request: HttpRequest, response: HttpResponseBase, report_only: bool = False
+    ) -> PolicyParts:
         parts = super().get_policy_parts(request, response, report_only)
         if request.path_info.startswith(settings.ADMIN_PATH):
             parts.update = {**(parts.update or {}), "script-src": ["'unsafe-eval'"]}

@@ -73,12 +73,13 @@ class Postgres:
     def start(self, stored: Secrets, *, secrets_were_lost: bool) -> None:
         """Make the cluster if there is none, start it, and create its logins and database. Updates `stored`."""
         binaries = _binaries(self.account)
+        self._forget_dead_server()
+        self.stop()  # one that was interrupted before it was prepared, or whose passwords are lost
         if not self._is_initialised(binaries):
             self._initialise(binaries, stored.superuser_password)
             stored.prepared = False
         elif secrets_were_lost:
             self._set_superuser_password(binaries, stored.superuser_password)
-        self._forget_dead_server()
         stored.postgres_port = usable_port(stored.postgres_port)
         self._start_server(binaries, stored.postgres_port)
         if not stored.prepared:
@@ -140,7 +141,6 @@ class Postgres:
 
     def _set_superuser_password(self, binaries: Path, password: str) -> None:
         """Single-user mode needs no password: the cure when services.json was lost and the data was not."""
-        self._forget_dead_server()
         done = self.account.run(
             [str(binaries / "postgres"), "--single", "-D", str(self.data), "postgres"],
             typed=f"ALTER ROLE postgres PASSWORD '{password}'\n",
