@@ -7,28 +7,55 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('practices', '0002_resource_provider'),
+        ("practices", "0002_resource_provider"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='PracticeKey',
+            name="PracticeKey",
             fields=[
-                ('id', models.UUIDField(default=practices.models.base.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('kind', models.CharField(choices=[('data', 'Data'), ('index', 'Index')], max_length=5)),
-                ('number', models.PositiveIntegerField()),
-                ('wrapped', models.TextField(blank=True, help_text='Empty once destroyed.')),
-                ('retired_at', models.DateTimeField(blank=True, null=True)),
-                ('destroyed_at', models.DateTimeField(blank=True, null=True)),
-                ('practice', models.ForeignKey(db_index=False, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='practices.practice')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=practices.models.base.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                ("kind", models.CharField(choices=[("data", "Data"), ("index", "Index")], max_length=5)),
+                ("number", models.PositiveIntegerField()),
+                ("wrapped", models.TextField(blank=True, help_text="Empty once destroyed.")),
+                ("retired_at", models.DateTimeField(blank=True, null=True)),
+                ("destroyed_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "practice",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="practices.practice",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['kind', 'number'],
-                'constraints': [models.UniqueConstraint(fields=('practice', 'kind', 'number'), name='practice_key_unique'), models.CheckConstraint(condition=models.Q(('kind__in', ['data', 'index'])), name='practice_key_kind_known'), models.CheckConstraint(condition=models.Q(models.Q(('destroyed_at__isnull', False), ('wrapped', '')), models.Q(models.Q(('wrapped', ''), _negated=True), ('destroyed_at__isnull', True)), _connector='OR'), name='practice_key_destroyed_is_empty'), practices.constraints.PracticeIsolation(name='practices_practicekey_isolation')],
+                "ordering": ["kind", "number"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("practice", "kind", "number"), name="practice_key_unique"),
+                    models.CheckConstraint(
+                        condition=models.Q(("kind__in", ["data", "index"])), name="practice_key_kind_known"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("destroyed_at__isnull", False), ("wrapped", "")),
+                            models.Q(models.Q(("wrapped", ""), _negated=True), ("destroyed_at__isnull", True)),
+                            _connector="OR",
+                        ),
+                        name="practice_key_destroyed_is_empty",
+                    ),
+                    practices.constraints.PracticeIsolation(name="practices_practicekey_isolation"),
+                ],
             },
         ),
     ]

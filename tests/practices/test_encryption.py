@@ -30,14 +30,14 @@ def identifier(patient: Patient, value: str = "123-45-6789") -> PatientIdentifie
 
 def column(row: PatientIdentifier | ContactPoint) -> str:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT value FROM {row._meta.db_table} WHERE id = %s", [row.pk])  # noqa: S608  # our own names
+        cursor.execute(f"SELECT value FROM {row._meta.db_table} WHERE id = %s", [row.pk])  # our own names
         return str(cursor.fetchone()[0])
 
 
 def put(row: PatientIdentifier | ContactPoint, raw: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            f"UPDATE {row._meta.db_table} SET value = %s WHERE id = %s",  # noqa: S608  # our own names
+            f"UPDATE {row._meta.db_table} SET value = %s WHERE id = %s",  # our own names
             [raw, row.pk],
         )
 
