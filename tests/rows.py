@@ -15,13 +15,16 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from practices.models import Practice, TenantModel
-from practices.tenancy import Actor
+from practices.encryption.keys import ring_of
+from practices.models import Practice, PracticeKey, TenantModel
+from practices.tenancy import Actor, active_practice_id
 
 SETUP = Actor.system("tests")
 START = datetime(2027, 3, 1, 15, tzinfo=UTC)
 SPECIAL: dict[str, dict[str, Any]] = {
+    "practices.PracticeKey": {"number": 99, "wrapped": "", "destroyed_at": START},  # beside the real ones
     "practices.Resource": {"kind": "room"},
+    "integrations.EventLog": {"seq": 1_000_000},  # beyond those that the scope's own changes get
     "appointments.AvailabilityException": {"kind": "closed"},
     "appointments.Appointment": {
         "status": "booked",
@@ -59,6 +62,8 @@ def tenant_models() -> list[type[TenantModel]]:
 
 def make_row(model: type[models.Model], **values: Any) -> Any:
     """A saved row of the active practice, with whatever rows it needs."""
+    if model is PracticeKey:
+        ring_of(active_practice_id())
     values = {**SPECIAL.get(model._meta.label, {}), **values}
     for field in model._meta.concrete_fields:
         if field.name not in values and field.attname not in values and _needed(field):
