@@ -71,6 +71,8 @@ class ClosureSerializer(StrictModelSerializer[Closure]):
         model = Closure
         fields = [*STAMPS, "name", "location", "start_date", "end_date", "start_time", "end_time"]
         read_only_fields = STAMPS
+        # Said to be empty rather than left open: constraints are only asked about fields that are known.
+        extra_kwargs = {"start_time": {"default": None}, "end_time": {"default": None}}
 
 
 class CancellationReasonSerializer(StrictModelSerializer[CancellationReason]):

@@ -14,7 +14,7 @@ router.register("cancellation-reasons", views.CancellationReasonViewSet)
 ONE: dict[str, Any] = {"get": "retrieve", "patch": "partial_update"}
 
 urlpatterns = [
-    path("practice", views.PracticeViewSet.as_view(ONE), name="practice"),
-    path("practice/policy", views.PracticePolicyViewSet.as_view(ONE), name="practice-policy"),
+    path("practice", views.PracticeViewSet.as_view(ONE, detail=True), name="practice"),
+    path("practice/policy", views.PracticePolicyViewSet.as_view(ONE, detail=True), name="practice-policy"),
     path("", include(router.urls)),
 ]

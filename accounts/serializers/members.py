@@ -1,4 +1,4 @@
-from typing import Any
+from uuid import UUID
 
 from rest_framework import serializers
 
@@ -50,7 +50,7 @@ class ProviderSerializer(StrictModelSerializer[ProviderProfile]):
         ]
         read_only_fields = STAMPS
 
-    def get_resource(self, profile: ProviderProfile) -> Any:
+    def get_resource(self, profile: ProviderProfile) -> UUID | None:
         return next((calendar.pk for calendar in profile.resources.all()), None)
 
     def validate_membership(self, membership: Membership) -> Membership:

@@ -132,7 +132,7 @@ class Schema(AutoSchema):
         return model is not None and any(field.name == "version" for field in model._meta.fields)
 
     def _honours_if_match(self) -> bool:
-        return self.method != "GET" and "{" in self.path and self._has_version() and getattr(self.view, "detail", False)
+        return self.method != "GET" and self._has_version() and bool(getattr(self.view, "detail", False))
 
     def _problem_statuses(self) -> list[str]:
         """What any operation of this kind may answer besides success."""

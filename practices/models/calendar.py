@@ -26,7 +26,7 @@ class Closure(VersionedModel):
             ),
             models.CheckConstraint(
                 condition=models.Q(start_time__isnull=True, end_time__isnull=True)
-                | models.Q(start_time__isnull=False, end_time__gt=models.F("start_time")),
+                | models.Q(start_time__isnull=False, end_time__isnull=False, end_time__gt=models.F("start_time")),
                 name="closure_times_paired",
             ),
         ]

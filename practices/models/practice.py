@@ -1,4 +1,5 @@
 import zoneinfo
+from functools import cache
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
@@ -9,9 +10,15 @@ from practices.models.base import RemembersValues, VersionedModel, new_id
 from practices.querysets import AnnouncedQuerySet
 
 
+@cache
+def time_zones() -> frozenset[str]:
+    """Read once: every call of zoneinfo's walks through the files of all zones."""
+    return frozenset(zoneinfo.available_timezones())
+
+
 def validate_time_zone(value: str) -> None:
     """An IANA zone name, such as Europe/Berlin."""
-    if value not in zoneinfo.available_timezones():
+    if value not in time_zones():
         raise ValidationError("Enter an IANA time zone, such as Europe/Berlin.", code="invalid_time_zone")
 
 

@@ -1,9 +1,11 @@
 """Logging in, renewing and ending logins over HTTP."""
 
+import threading
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -335,3 +337,26 @@ def test_login_is_limited_per_account(practice: Practice) -> None:
     user = member(practice)
     answers = [log_in(user, password="wrong").status_code for _ in range(6)]
     assert answers == [401] * 5 + [429]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_parallel_refreshes_of_one_token_make_one_successor(practice: Practice) -> None:
+    first = log_in(member(practice)).json()["refresh_token"]
+    start, successors = threading.Barrier(6), []
+
+    def refresh() -> None:
+        start.wait()
+        try:
+            successors.append(renew(first).json().get("refresh_token"))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=refresh) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(successors) == 6
+    assert len(set(successors)) == 1
+    assert [(each.generation, each.revoked_at) for each in sessions(practice)] == [(2, None)]
+    assert renew(successors[0]).status_code == 200
