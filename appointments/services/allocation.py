@@ -10,6 +10,8 @@ from django.db import connection
 from django.utils import timezone
 
 from appointments import signals
+from appointments.intervals import crowded
+from appointments.local_time import ceil_seconds, floor_seconds
 from appointments.models import Appointment, AppointmentType, ResourceAllocation, StatusEvent
 from appointments.problems import Occupied, SlotUnavailable
 from appointments.transitions import Status
@@ -124,6 +126,10 @@ def _release(lapsed: Sequence[ResourceAllocation], now: datetime) -> bool:
 
 
 def _free_lane(resource: Resource, taken: Sequence[ResourceAllocation], *, overbook: bool) -> int | None:
+    """None when there is none, or when overbooked visits in further lanes already fill the capacity at some instant."""
+    periods = ((floor_seconds(row.start), ceil_seconds(row.end)) for row in taken)
+    if not overbook and crowded(periods, resource.capacity):
+        return None
     used = {row.lane for row in taken}
     lanes = range(resource.capacity + (len(used) if overbook else 0))
     return next((lane for lane in lanes if lane not in used), None)

@@ -72,6 +72,15 @@ def test_overbooking_needs_the_right_and_takes_the_next_lane(in_clinic: Any, boo
     assert appointment.allocations.get().lane == 1
 
 
+def test_an_overbooked_visit_keeps_the_time_when_the_other_one_is_cancelled(in_clinic: Any, booking: Make) -> None:
+    first = book(booking(), by=SETUP)
+    book(booking(overbook_reason="Urgent"), by=OWNER)
+    cancel(first, by=SETUP)
+    with pytest.raises(SlotUnavailable) as caught:
+        book(booking(), by=SETUP)
+    assert len(caught.value.conflicts) == 1
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [
