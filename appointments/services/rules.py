@@ -1,6 +1,6 @@
 """What a booking must obey on every path, whoever makes it."""
 
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.db.models import Q
@@ -8,7 +8,16 @@ from django.utils import timezone
 
 from accounts.models import ProviderProfile
 from accounts.roles import Access, Area, allowed
-from appointments.local_time import LocalTimeError, instant
+from appointments.free_times import DatedHours
+from appointments.local_time import (
+    LocalTimeError,
+    ceil_seconds,
+    days_of,
+    floor_seconds,
+    instant,
+    instants_in,
+    offset_spans,
+)
 from appointments.models import AppointmentType
 from appointments.problems import refuse
 from config.api.problem import Forbidden
@@ -63,26 +72,15 @@ def check_time(start: datetime, end: datetime, *, by: Actor, own: bool) -> None:
 
 def check_closures(start: datetime, end: datetime, location: Location, zone: str) -> None:
     """Closures are wall-clock days, or hours of days, of the practice or the location."""
-    local = ZoneInfo(zone)
-    first, last = start.astimezone(local), end.astimezone(local)
+    spans = offset_spans(ZoneInfo(zone), floor_seconds(start), ceil_seconds(end))
+    first, last = days_of(spans)
     closures = Closure.objects.filter(
-        Q(location=location) | Q(location=None), start_date__lte=last.date(), end_date__gte=first.date()
-    )
-    if any(_closed_during(closure, first, last) for closure in closures):
+        Q(location=location) | Q(location=None),
+        start_date__lte=date.fromordinal(last),
+        end_date__gte=date.fromordinal(first),
+    ).values_list("start_date", "end_date", "start_time", "end_time")
+    if any(instants_in(DatedHours(*closure).windows(first, last), spans) for closure in closures):
         raise refuse("start", "closed", "The location is closed at this time.")
-
-
-def _closed_during(closure: Closure, first: datetime, last: datetime) -> bool:
-    zone = first.tzinfo
-    for offset in range((last.date() - first.date()).days + 1):
-        day = first.date() + timedelta(days=offset)
-        if not closure.start_date <= day <= closure.end_date:
-            continue
-        opens = datetime.combine(day, closure.start_time or time(0), zone)
-        closes = datetime.combine(day, closure.end_time, zone) if closure.end_time else opens + timedelta(days=1)
-        if opens < last and first < closes:
-            return True
-    return False
 
 
 def may(by: Actor, area: Area, *, own: bool, access: Access = Access.WRITE) -> bool:
