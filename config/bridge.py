@@ -5,7 +5,9 @@ at every step; here a request is read, runs on one thread from start to end, and
 """
 
 import asyncio
+import json
 import sys
+import uuid
 from collections.abc import Callable, Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from tempfile import SpooledTemporaryFile
@@ -16,7 +18,6 @@ from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
 WSGIEnvironment = dict[str, Any]
 WSGIApplication = Callable[[WSGIEnvironment, Any], Iterable[bytes]]
 IN_MEMORY_BYTES = 1024 * 1024
-TOO_LARGE = b'{"type":"about:blank","title":"Content Too Large","status":413,"code":"content_too_large"}'
 
 
 class BodyTooLarge(Exception):
@@ -40,7 +41,7 @@ class WSGIBridge:
             try:
                 length = await self._read_body(receive, body)
             except BodyTooLarge:
-                await _send_whole(send, 413, [(b"content-type", b"application/problem+json")], TOO_LARGE)
+                await _refuse_body(scope, send)
                 return
             except ConnectionError:
                 return
@@ -103,6 +104,14 @@ class _Exchange:
 
 async def _awaited(send: ASGISendCallable, event: Any) -> None:
     await send(event)
+
+
+async def _refuse_body(scope: HTTPScope, send: ASGISendCallable) -> None:
+    from config.api.problem import PayloadTooLarge  # needs Django's settings, which the server has loaded by now
+
+    problem = {**PayloadTooLarge().as_json(None), "instance": scope["path"], "request_id": str(uuid.uuid4())}
+    headers = [(b"content-type", b"application/problem+json"), (b"connection", b"close")]
+    await _send_whole(send, 413, headers, json.dumps(problem, separators=(",", ":")).encode())
 
 
 async def _send_whole(send: ASGISendCallable, status: int, headers: list[tuple[bytes, bytes]], content: bytes) -> None:
