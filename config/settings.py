@@ -85,7 +85,7 @@ MIDDLEWARE = [
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 ADMIN_PATH = "/admin/"
-# These open their own short scopes: they end in another practice's than the token's, or must keep what a 401 would undo.
+# These open their own short scopes: they end in another practice than the token, or must keep what a 401 would undo.
 UNSCOPED_PATHS = ["/api/v1/auth/token", "/api/v1/auth/logout", "/api/v1/auth/switch-practice"]
 ASGI_APPLICATION = "config.asgi.application"
 APPEND_SLASH = True
