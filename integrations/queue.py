@@ -7,11 +7,12 @@ from procrastinate.manager import JobManager
 from procrastinate.tasks import Task, configure_task
 
 
-def enqueue(task: Task[Any, Any, Any], **ids: str) -> None:
-    """Queue the task in Django's current transaction; `ids` are all it may be given, never a patient's data.
+def enqueue(task: Task[Any, Any, Any], *jobs: dict[str, str]) -> None:
+    """Queue the task once for each of `jobs`, its arguments: ids, never a patient's data. One statement, in Django's
+    current transaction.
 
     `task.defer()` would do the same in a web process only: inside a worker it uses the worker's own connection,
     so the job would be there even after a rollback.
     """
     manager = JobManager(DjangoConnector(alias="default"))
-    configure_task(name=task.name, job_manager=manager, queue=task.queue, task_kwargs=dict(ids)).defer()
+    configure_task(name=task.name, job_manager=manager, queue=task.queue).batch_defer(*jobs)

@@ -23,14 +23,19 @@ def queue_messages(*, kind: MessageKind, appointment: Appointment) -> list[Messa
         return []
     addresses = _addresses(appointment)
     messages = [
-        Message(kind=kind, channel=channel, to=addresses[channel], appointment=appointment)
+        Message(
+            kind=kind,
+            channel=channel,
+            to=addresses[channel],
+            patient_id=appointment.patient_id,
+            appointment_id=appointment.pk,
+        )
         for channel in channels
         if channel in addresses
     ]
-    for message in messages:
-        message.patient_id = appointment.patient_id
-        message.save(force_insert=True)
-        enqueue(send_message, practice_id=str(message.practice_id), message_id=str(message.pk))
+    if messages:
+        Message.objects.bulk_create(messages)
+        enqueue(send_message, *({"practice_id": str(row.practice_id), "message_id": str(row.pk)} for row in messages))
     return messages
 
 

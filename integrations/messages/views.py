@@ -1,4 +1,5 @@
 from typing import Any
+from uuid import UUID
 
 from django.db.models import QuerySet
 
@@ -35,7 +36,8 @@ class MessageViewSet(ReadOnlyModelViewSet[Message]):
 
     def record_read(self, data: Any) -> None:
         rows = data if isinstance(data, list) else [data]
-        patient_data_read.send(Message, patient_ids=[row["patient"] for row in rows])
+        if rows:
+            patient_data_read.send(Message, patient_ids=list({UUID(str(row["patient"])) for row in rows}))
 
 
 class MessageTemplateViewSet(ModelViewSet[MessageTemplate]):

@@ -17,7 +17,7 @@ class Abandoned(Exception):
 
 def enqueue_and_abandon() -> None:
     with transaction.atomic():
-        enqueue(recover_stalled_jobs, message_id="m-1")
+        enqueue(recover_stalled_jobs, {"message_id": "m-1"})
         raise Abandoned
 
 
@@ -27,7 +27,7 @@ def jobs() -> list[dict[str, object]]:
 
 def test_job_exists_once_its_transaction_commits() -> None:
     with transaction.atomic():
-        enqueue(recover_stalled_jobs, message_id="m-1")
+        enqueue(recover_stalled_jobs, {"message_id": "m-1"})
     assert jobs() == [{"message_id": "m-1"}]
 
 

@@ -93,7 +93,7 @@ def message(clinic: Any, booking: Callable[..., Any]) -> Message:
             patient=clinic.patient,
             appointment=appointment,
         )
-        enqueue(send_message, practice_id=str(clinic.practice.pk), message_id=str(message.pk))
+        enqueue(send_message, {"practice_id": str(clinic.practice.pk), "message_id": str(message.pk)})
     return message
 
 
