@@ -79,6 +79,6 @@ def _enter(scope: Scope, claims: AccessClaims) -> User:
     )
     if identity is None:
         raise NotAuthenticated
-    scope.actor = Actor.user(identity.user.pk, identity.roles)
+    scope.actor = Actor.user(identity.user.pk, identity.roles, str(identity.user))
     structlog.contextvars.bind_contextvars(user_id=str(identity.user.pk), practice_id=str(claims.practice_id))
     return identity.user

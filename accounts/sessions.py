@@ -68,7 +68,7 @@ def start_session(*, membership: Membership, by: User, origin: Origin) -> Login:
     """Logs a member in, in a transaction of its own in the membership's practice."""
     now = timezone.now()
     roles = tuple(membership.roles)
-    actor = Actor.user(by.pk, roles)
+    actor = Actor.user(by.pk, roles, str(by))
     with practice_scope(membership.practice, actor=actor, request_id=origin.request_id, ip=origin.ip):
         session = RefreshSession.objects.create(
             user=by,
@@ -93,7 +93,7 @@ def carry_on(claims: RefreshClaims, *, origin: Origin) -> Login:
     with practice_scope(claims.practice_id, actor=actor, request_id=origin.request_id, ip=origin.ip) as scope:
         login = _carry_on(claims)
         if login is not None:
-            scope.actor = Actor.user(login.user.pk, login.roles)
+            scope.actor = Actor.user(login.user.pk, login.roles, str(login.user))
     if login is None:
         raise SessionEnded
     return login

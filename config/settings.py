@@ -66,7 +66,7 @@ INSTALLED_APPS = [
 ]
 OWN_APPS = ["practices", "accounts", "patients", "appointments", "audit", "integrations"]
 # The only models that belong to no practice; a system check refuses any other.
-GLOBAL_MODELS = ["practices.Practice", "accounts.User"]
+GLOBAL_MODELS = ["practices.Practice", "accounts.User", "audit.PlatformAuditEvent"]
 MIDDLEWARE = [
     "config.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",

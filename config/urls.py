@@ -11,6 +11,7 @@ api_v1 = [
     path("", include("patients.urls")),
     path("", include("appointments.urls")),
     path("", include("integrations.urls")),
+    path("", include("audit.urls")),
 ]
 
 urlpatterns = [

@@ -37,6 +37,8 @@ class AnnouncedQuerySet(models.QuerySet[ModelT_co]):
             raise ValueError("Which rows were written would not be known, so they could not be audited.")
         with transaction.atomic(using=self.db):
             created = super().bulk_create(objs, *args, **kwargs)
+            for instance in created:
+                instance.loaded_values = instance.__dict__.copy()  # type: ignore[attr-defined]  # of RemembersValues
             signals.bulk_created.send(self.model, instances=created, using=self.db)
         return created
 

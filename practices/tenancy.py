@@ -53,8 +53,8 @@ class Actor:
         return cls(kind="system", label=label)
 
     @classmethod
-    def user(cls, user_id: UUID, roles: tuple[str, ...] = ()) -> "Actor":
-        return cls(kind="user", id=user_id, roles=roles)
+    def user(cls, user_id: UUID, roles: tuple[str, ...] = (), label: str = "") -> "Actor":
+        return cls(kind="user", id=user_id, roles=roles, label=label)
 
 
 ANONYMOUS = Actor(kind="anonymous")
@@ -74,6 +74,8 @@ class Scope:
     using: str = "default"
     operation: str = ""
     """Method and route name of the request (`PATCH patient-detail`), known once it was routed; no ids."""
+    depth: int = 0
+    """Savepoints open on the connection since before the scope: their rollback is not the scope's business."""
     before_commit: list[Callable[["Scope"], None]] = field(default_factory=list)
     """Called inside the scope when it is left cleanly; what they raise undoes the scope's work."""
 
@@ -152,6 +154,7 @@ def _open(scope: Scope, *, platform: bool) -> Iterator[Scope]:
     connection = connections[scope.using]
     nested = connection.in_atomic_block
     with transaction.atomic(using=scope.using):
+        scope.depth = len(connection.savepoint_ids)
         previous = _read_settings(connection) if nested else None
         _write_settings(connection, _settings_of(scope, platform=platform))
         token = _scope.set(scope)

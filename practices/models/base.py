@@ -67,8 +67,6 @@ class TenantModel(RemembersValues):
     """The row of the role table that says who may do what with it."""
     audited: ClassVar[bool] = True
     """Whether its changes become audit events; off only for what keeps a record of its own."""
-    loaded_values: dict[str, Any] = {}
-    """attname -> value as last read from or written to the database; empty for a new row."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     practice = PracticeField()
@@ -87,13 +85,6 @@ class TenantModel(RemembersValues):
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         self._refuse_other_practice()
         return super().delete(*args, **kwargs)
-
-    @classmethod
-    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any]) -> Self:
-        """Remembers the values as read, for the audit's "before"."""
-        instance = super().from_db(db, field_names, values)
-        instance.loaded_values = dict(zip(field_names, values, strict=False))
-        return instance
 
     def validate_constraints(self, exclude: Collection[str] | None = None) -> None:
         """Checks uniqueness inside the practice too: no form has a practice field, so forms exclude it."""

@@ -90,7 +90,8 @@ def test_login_with_wrong_credentials_is_refused_and_announced(practice: Practic
 
 def test_login_of_inactive_user_is_refused_like_a_wrong_password(practice: Practice) -> None:
     user = member(practice)
-    User.objects.filter(pk=user.pk).update(is_active=False)
+    with platform_scope(actor=BY):
+        User.objects.filter(pk=user.pk).update(is_active=False)
     assert log_in(user).json()["code"] == "invalid_credentials"
 
 
@@ -178,11 +179,13 @@ def _remove_member(client: MemberClient, practice: Practice) -> None:
 
 
 def _deactivate_user(client: MemberClient, practice: Practice) -> None:
-    User.objects.filter(pk=client.user.pk).update(is_active=False)
+    with platform_scope(actor=BY):
+        User.objects.filter(pk=client.user.pk).update(is_active=False)
 
 
 def _raise_token_version(client: MemberClient, practice: Practice) -> None:
-    User.objects.filter(pk=client.user.pk).update(token_version=2)
+    with platform_scope(actor=BY):
+        User.objects.filter(pk=client.user.pk).update(token_version=2)
 
 
 def _revoke_session(client: MemberClient, practice: Practice) -> None:

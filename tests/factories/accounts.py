@@ -10,6 +10,7 @@ from factory.faker import Faker
 
 from accounts.models import Membership, ProviderProfile, User
 from practices.models import Location, Resource
+from practices.tenancy import Actor, current_scope, platform_scope
 
 PASSWORD = "correct-horse-battery"
 
@@ -27,6 +28,14 @@ class UserFactory(DjangoModelFactory[User]):
     email = Sequence(lambda n: f"user{n}@example.test")
     name = Faker("name")
     password = LazyFunction(lambda: hashed(PASSWORD))
+
+    @classmethod
+    def _create(cls, model_class: type[User], *args: Any, **kwargs: Any) -> User:
+        """Somebody must be known to make the user: the platform, where no scope is open."""
+        if current_scope() is not None:
+            return super()._create(model_class, *args, **kwargs)
+        with platform_scope(actor=Actor.system("tests")):
+            return super()._create(model_class, *args, **kwargs)
 
 
 class MembershipFactory(DjangoModelFactory[Membership]):

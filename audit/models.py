@@ -1,0 +1,99 @@
+from typing import Any, ClassVar, NoReturn
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from audit.querysets import AppendOnly, AppendOnlyQuerySet, AuditEventManager
+from practices.models import TenantModel, new_id
+
+
+class EventFields(models.Model):
+    """Who did what to which row, when and from where. Ids only: what an event is about may be gone later."""
+
+    class Action(models.TextChoices):
+        CREATE = "create"
+        UPDATE = "update"
+        DELETE = "delete"
+        READ = "read"
+        LOGIN = "login"
+        LOGIN_FAILED = "login-failed"
+        LOGOUT = "logout"
+        TOKEN_REPLAYED = "token-replayed"  # noqa: S105  # the name of an event
+        DENIED = "denied"
+        FAILED = "failed"
+
+    class ActorKind(models.TextChoices):
+        USER = "user"
+        SYSTEM = "system"
+        ANONYMOUS = "anonymous"
+
+    at = models.DateTimeField()
+    actor_kind = models.CharField(max_length=10, choices=ActorKind.choices)
+    actor_id = models.UUIDField(null=True)
+    actor_label = models.CharField(max_length=200, blank=True)
+    roles = ArrayField(models.CharField(max_length=20), default=list)
+    action = models.CharField(max_length=20, choices=Action.choices)
+    entity = models.CharField(max_length=100, blank=True, help_text="app.model, such as patients.patient")
+    entity_id = models.UUIDField(null=True)
+    patient_ids = ArrayField(models.UUIDField(), default=list)
+    changes = models.JSONField(
+        default=dict, help_text="{field: [before, after]}; null in place of the pair where values are not recorded."
+    )
+    request_id = models.CharField(max_length=128, blank=True)
+    ip = models.GenericIPAddressField(null=True)
+    operation = models.CharField(max_length=200, blank=True, help_text="Method and route, without ids.")
+    reason = models.CharField(max_length=200, blank=True)
+    status = models.PositiveSmallIntegerField(null=True, help_text="Of the answer, when it was a refusal.")
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.entity} at {self.at:%Y-%m-%d %H:%M:%S}"
+
+    def save(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise AppendOnly
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise AppendOnly
+
+
+class AuditEvent(EventFields, TenantModel):
+    """An event in a practice's own log. Written by `audit.recording` only, in one statement a transaction."""
+
+    area = "audit"
+    audited: ClassVar[bool] = False
+
+    created_at = None
+    updated_at = None
+
+    objects = AuditEventManager()
+
+    class Meta:
+        ordering = ["-at", "-id"]
+        indexes = [
+            models.Index(fields=["practice", "at", "id"], name="audit_by_time"),
+            models.Index(fields=["practice", "actor_id", "at", "id"], name="audit_by_actor"),
+            models.Index(fields=["practice", "action", "at", "id"], name="audit_by_action"),
+            models.Index(fields=["practice", "entity", "at", "id"], name="audit_by_entity"),
+            models.Index(fields=["practice", "entity_id", "at", "id"], name="audit_by_row"),
+        ]
+
+
+class PlatformAuditEvent(EventFields):
+    """An event outside any practice: a superuser at work, a login before a practice is known.
+
+    Anybody's transaction may add to it, only a platform scope may read it (row policies of the first migration).
+    """
+
+    area: ClassVar[str] = "platform"
+    audited: ClassVar[bool] = False
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    practice_id = models.UUIDField(null=True, help_text="The practice it was about, if any.")
+
+    objects = AppendOnlyQuerySet["PlatformAuditEvent"].as_manager()
+
+    class Meta:
+        ordering = ["-at", "-id"]
+        indexes = [models.Index(fields=["at", "id"], name="platform_audit_by_time")]

@@ -1,0 +1,38 @@
+from typing import Any, NoReturn, TypeVar
+from uuid import UUID
+
+from django.db import models
+from django.db.models.expressions import RawSQL
+
+from practices.querysets import TenantManager, TenantQuerySet
+
+ModelT_co = TypeVar("ModelT_co", bound=models.Model, covariant=True)
+
+
+class AppendOnly(TypeError):
+    """Audit events are written by what happens, and never changed or deleted. PostgreSQL refuses it too."""
+
+
+class AppendOnlyQuerySet(models.QuerySet[ModelT_co]):
+    def update(self, **kwargs: Any) -> NoReturn:
+        raise AppendOnly
+
+    def delete(self) -> NoReturn:
+        raise AppendOnly
+
+    def bulk_create(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise AppendOnly
+
+    def _raw_delete(self, using: str | None) -> NoReturn:
+        raise AppendOnly
+
+
+class AuditEventQuerySet(AppendOnlyQuerySet[ModelT_co], TenantQuerySet[ModelT_co]):
+    def about_patient(self, patient_id: UUID) -> "AuditEventQuerySet[ModelT_co]":
+        """Events that read or wrote this patient's data; found by index, which an array's operators can't use here."""
+        events = RawSQL("SELECT event_id FROM audit_event_patient WHERE patient_id = %s", [patient_id])
+        return self.filter(pk__in=events)
+
+
+class AuditEventManager(TenantManager.from_queryset(AuditEventQuerySet)):  # type: ignore[misc]  # a base made at run time
+    pass

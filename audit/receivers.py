@@ -1,0 +1,175 @@
+"""From signals to events. Connected model by model, so that models that are not audited keep Django's fast paths."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+from django.apps import apps
+from django.db import IntegrityError, models
+from django.db.models.signals import post_delete, post_save
+from django.http import HttpRequest
+
+from accounts import signals as account_signals
+from accounts.models import Membership, User
+from audit import changes
+from audit.models import AuditEvent
+from audit.recording import record, record_apart, record_on_platform, record_seen
+from config.api.client import client_address
+from practices import signals
+from practices.middleware import operation_of
+from practices.tenancy import NO_CONTEXT, Actor, Scope, identity_scope, own_rows
+
+Action = AuditEvent.Action
+USER = "accounts.user"
+DENIED = frozenset({401, 403, 404})
+
+
+def connect() -> None:
+    for model in apps.get_models():
+        if getattr(model, "audited", False):
+            post_save.connect(on_save, sender=model, dispatch_uid="audit")
+            post_delete.connect(on_delete, sender=model, dispatch_uid="audit")
+    signals.bulk_created.connect(on_bulk_create, dispatch_uid="audit")
+    signals.bulk_updated.connect(on_bulk_update, dispatch_uid="audit")
+    signals.request_refused.connect(on_refusal, dispatch_uid="audit")
+    account_signals.logged_in.connect(on_login, dispatch_uid="audit")
+    account_signals.login_failed.connect(on_login_failure, dispatch_uid="audit")
+    account_signals.logged_out.connect(on_logout, dispatch_uid="audit")
+    account_signals.token_replayed.connect(on_replay, dispatch_uid="audit")
+
+
+def on_save(
+    sender: type[models.Model],
+    instance: Any,
+    created: bool,
+    using: str,
+    update_fields: Iterable[str] | None = None,
+    **kwargs: Any,
+) -> None:
+    values = instance.__dict__
+    if not changes.tells(sender, update_fields):
+        return
+    if created:
+        action, difference = Action.CREATE, changes.created(sender, values)
+    else:
+        action, difference = Action.UPDATE, changes.updated(sender, instance.loaded_values, values, update_fields)
+    _record_row(action, sender, values, difference, using)
+
+
+def on_delete(sender: type[models.Model], instance: Any, using: str, **kwargs: Any) -> None:
+    values = {**instance.__dict__, **instance.loaded_values}
+    _record_row(Action.DELETE, sender, values, changes.deleted(sender, values), using)
+
+
+def on_bulk_create(sender: type[models.Model], instances: list[Any], using: str, **kwargs: Any) -> None:
+    if not getattr(sender, "audited", False):
+        return
+    for instance in instances:
+        values = instance.__dict__
+        _record_row(Action.CREATE, sender, values, changes.created(sender, values), using)
+
+
+def on_bulk_update(
+    sender: type[models.Model],
+    before: Mapping[UUID, Mapping[str, Any]],
+    after: Mapping[UUID, Mapping[str, Any]],
+    using: str,
+    **kwargs: Any,
+) -> None:
+    if not any(changes.tells(sender, values) for values in after.values()):
+        return
+    patients = _patients(sender, list(before), using)
+    for pk, values in before.items():
+        difference = changes.updated(sender, values, after[pk])
+        record(
+            Action.UPDATE,
+            sender._meta.label_lower,
+            pk,
+            patient_ids=patients.get(pk, ()),
+            changes=difference,
+            using=using,
+        )
+
+
+def on_refusal(sender: object, request: HttpRequest, status: int, scope: Scope, **kwargs: Any) -> None:
+    action = Action.DENIED if status in DENIED else Action.FAILED
+    entity, entity_id = _target(request)
+    try:
+        record_apart(scope, action, entity, entity_id, status=status)
+    except IntegrityError:
+        # The token names a practice that is not there (a restored database): the platform's log keeps it.
+        record_on_platform(scope, action, entity, entity_id, status=status)
+
+
+def on_login(sender: object, user: User, **kwargs: Any) -> None:
+    record(Action.LOGIN, USER, user.pk)
+
+
+def on_logout(sender: object, user_id: UUID, **kwargs: Any) -> None:
+    record(Action.LOGOUT, USER, user_id)
+
+
+def on_replay(sender: type[models.Model], session: models.Model, **kwargs: Any) -> None:
+    record(Action.TOKEN_REPLAYED, sender._meta.label_lower, session.pk)
+
+
+def on_login_failure(
+    sender: object, email_hash: str, user_id: UUID | None, reason: str, request: HttpRequest, **kwargs: Any
+) -> None:
+    """In the platform's log, and in that of every practice the user is a member of."""
+    actor = Actor(kind="anonymous", label=f"email:{email_hash}")
+    scope = Scope(None, actor, getattr(request, "request_id", ""), client_address(request) or None)
+    scope.operation = operation_of(request)
+    for practice_id in (None, *_practices_of(user_id)):
+        scope.practice_id = practice_id
+        record_apart(scope, Action.LOGIN_FAILED, USER, user_id, reason=reason, status=401)
+
+
+def _practices_of(user_id: UUID | None) -> list[UUID]:
+    """Asked for an unknown user as well, so that the answer takes as long."""
+    with identity_scope(user_id or NO_CONTEXT):
+        members = own_rows(Membership).filter(user_id=user_id, status=Membership.Status.ACTIVE)
+        return list(members.values_list("practice_id", flat=True))
+
+
+def on_patient_data_read(sender: type[models.Model], patient_ids: Iterable[UUID], **kwargs: Any) -> None:
+    record_seen(sender._meta.label_lower, patient_ids)
+
+
+def _record_row(
+    action: str, model: type[models.Model], values: Mapping[str, Any], difference: changes.Changes, using: str
+) -> None:
+    record(
+        action,
+        model._meta.label_lower,
+        values["id"],
+        patient_ids=changes.patients_of(model, values),
+        changes=difference,
+        using=using,
+    )
+
+
+def _patients(model: type[models.Model], ids: list[UUID], using: str) -> dict[UUID, list[UUID]]:
+    """One query a statement: an `update()` names neither the rows' patients nor needs to."""
+    column = changes.patient_column(model)
+    if column is None or column == "id":
+        return {pk: [pk] for pk in ids} if column else {}
+    rows = model._base_manager.using(using).filter(pk__in=ids).values_list("pk", column)
+    return {pk: [patient_id] for pk, patient_id in rows if patient_id}
+
+
+def _target(request: HttpRequest) -> tuple[str, UUID | None]:
+    """The model and id that a refused request was about, as far as its route says."""
+    match = request.resolver_match
+    if match is None:
+        return "", None
+    view = getattr(match.func, "cls", None) or getattr(match.func, "view_class", None)
+    model = getattr(getattr(view, "queryset", None), "model", None)
+    return model._meta.label_lower if model else "", _uuid(match.kwargs.get("pk") or match.kwargs.get("object_id"))
+
+
+def _uuid(text: object) -> UUID | None:
+    try:
+        return UUID(str(text))
+    except ValueError:
+        return None
