@@ -15,6 +15,7 @@ from audit import changes
 from audit.models import AuditEvent
 from audit.recording import record, record_apart, record_on_platform, record_seen
 from config.api.client import client_address
+from patients.signals import patient_data_read
 from practices import signals
 from practices.middleware import operation_of
 from practices.tenancy import NO_CONTEXT, Actor, Scope, identity_scope, own_rows
@@ -32,6 +33,7 @@ def connect() -> None:
     signals.bulk_created.connect(on_bulk_create, dispatch_uid="audit")
     signals.bulk_updated.connect(on_bulk_update, dispatch_uid="audit")
     signals.request_refused.connect(on_refusal, dispatch_uid="audit")
+    patient_data_read.connect(on_patient_data_read, dispatch_uid="audit")
     account_signals.logged_in.connect(on_login, dispatch_uid="audit")
     account_signals.login_failed.connect(on_login_failure, dispatch_uid="audit")
     account_signals.logged_out.connect(on_logout, dispatch_uid="audit")
@@ -132,8 +134,8 @@ def _practices_of(user_id: UUID | None) -> list[UUID]:
         return list(members.values_list("practice_id", flat=True))
 
 
-def on_patient_data_read(sender: type[models.Model], patient_ids: Iterable[UUID], **kwargs: Any) -> None:
-    record_seen(sender._meta.label_lower, patient_ids)
+def on_patient_data_read(sender: type[models.Model], patient_ids: Iterable[UUID | str], **kwargs: Any) -> None:
+    record_seen(sender._meta.label_lower, [UUID(str(patient_id)) for patient_id in patient_ids if patient_id])
 
 
 def _record_row(

@@ -75,10 +75,17 @@ class _Buffer:
     """entity -> ids of the patients whose data was read, in order."""
 
     def __call__(self, scope: Scope) -> None:
-        if self.seen:
-            self.waiting.append((None, _read_event(scope, self.seen)))
-            self.seen = {}
+        self.waiting += [(None, event) for event in self.read_events(scope)]
         self.write(scope)
+
+    def read_events(self, scope: Scope) -> list[Event]:
+        """One for all that the scope showed, or none."""
+        if not self.seen:
+            return []
+        patients = dict.fromkeys(patient for ids in self.seen.values() for patient in ids)
+        entity = next(iter(self.seen)) if len(self.seen) == 1 else "patients.patient"
+        self.seen = {}
+        return [_event(scope, "read", entity, None, patient_ids=patients)]
 
     def add(self, scope: Scope, event: Event) -> None:
         self.waiting.append((self._mark(scope), event))
@@ -128,14 +135,16 @@ def record_seen(entity: str, patient_ids: Iterable[UUID]) -> None:
 def record_apart(scope: Scope, action: str, entity: str = "", entity_id: UUID | None = None, **more: Any) -> None:
     """Writes an event at once in a transaction of its own, for what must survive a rollback or happened outside any.
 
-    Raises IntegrityError when there is no such practice.
+    What a rolled back scope has shown nevertheless (candidates in a refusal) goes along. Raises IntegrityError when
+    there is no such practice.
     """
     event = _event(scope, action, entity, entity_id, **more)
     if scope.practice_id is None:
         _insert_into_platform(scope, event)
         return
+    shown = _buffer(scope).read_events(scope)
     with practice_scope(scope.practice_id, actor=scope.actor, request_id=scope.request_id, ip=scope.ip) as own:
-        _insert(own, _INSERT_INTO_PRACTICE, [event])
+        _insert(own, _INSERT_INTO_PRACTICE, [*shown, event])
 
 
 def record_on_platform(scope: Scope, action: str, entity: str = "", entity_id: UUID | None = None, **more: Any) -> None:
@@ -199,12 +208,6 @@ def _event(
         "reason": reason,
         "status": status,
     }
-
-
-def _read_event(scope: Scope, seen: dict[str, dict[UUID, None]]) -> Event:
-    patients = list(dict.fromkeys(patient for ids in seen.values() for patient in ids))
-    entity = next(iter(seen)) if len(seen) == 1 else "patients.patient"
-    return _event(scope, "read", entity, None, patient_ids=patients)
 
 
 def _write(scope: Scope, events: list[Event]) -> None:

@@ -120,7 +120,8 @@ def _suspend(user: User, practice: Practice) -> None:
 
 
 def _deactivate(user: User, practice: Practice) -> None:
-    User.objects.filter(pk=user.pk).update(is_active=False)
+    with practice_scope(practice, actor=BY):
+        User.objects.filter(pk=user.pk).update(is_active=False)
 
 
 @pytest.mark.parametrize("end", [_suspend, _deactivate])
