@@ -5,9 +5,10 @@ from typing import Any
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.manager import JobManager
 from procrastinate.tasks import Task, configure_task
+from procrastinate.types import JSONDict
 
 
-def enqueue(task: Task[Any, Any, Any], *jobs: dict[str, str]) -> None:
+def enqueue(task: Task[Any, Any, Any], *jobs: JSONDict) -> None:
     """Queue the task once for each of `jobs`, its arguments: ids, never a patient's data. One statement, in Django's
     current transaction.
 

@@ -14,9 +14,10 @@ from patients.models import ContactPoint
 def queue_messages(*, kind: MessageKind, appointment: Appointment) -> list[Message]:
     """A message, and the job that sends it, for each channel the practice uses and the patient can be reached on.
 
-    In the caller's transaction: without the booking there is no message and no job. Nothing for a visit in the past.
+    In the caller's transaction: without the booking there is no message and no job. Nothing for a visit in the past,
+    and nothing to the deceased.
     """
-    if appointment.start is None or appointment.start <= timezone.now():
+    if appointment.start is None or appointment.start <= timezone.now() or appointment.patient.deceased_at is not None:
         return []
     channels = list(MessageTemplate.objects.filter(kind=kind, active=True).values_list("channel", flat=True))
     if not channels:

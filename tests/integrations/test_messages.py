@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from appointments.models import Appointment
@@ -110,6 +111,15 @@ def test_leaving_without_being_seen_sends_no_notice(reachable: Any, booking: Mak
     appointment = change_status(book(booking(), by=SETUP), Action.ARRIVE, by=SETUP)
     cancel(appointment, by=SETUP)
     assert [kind for kind, _, _ in sent_to()] == ["appointment-confirmation"]
+
+
+def test_cancelling_the_visit_of_somebody_who_died_sends_nothing(reachable: Any, booking: MakeBooking) -> None:
+    only("sms")
+    appointment = book(booking(), by=SETUP)
+    Message.objects.all().delete()
+    Patient.objects.filter(pk=reachable.patient.pk).update(deceased_at=timezone.now())
+    cancel(Appointment.objects.get(pk=appointment.pk), by=SETUP)
+    assert not Message.objects.exists()
 
 
 def test_moving_a_visit_confirms_its_new_time(reachable: Any, booking: MakeBooking, twilio: TwilioCounterpart) -> None:
