@@ -127,7 +127,7 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels 
 
     def _take_ticket(self) -> str:
         """Out of the scope's query string too, which the server logs."""
-        query = parse_qs(self.scope["query_string"].decode("latin-1"))
+        query: dict[str, list[str]] = parse_qs(self.scope["query_string"].decode("latin-1"))
         self.scope["query_string"] = b""
         return query.get("ticket", [""])[0]
 

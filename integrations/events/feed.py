@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-BATCH = 200
+BATCH = 500
 RECENT = 1000
 """Events kept in memory; who is further behind reads from PostgreSQL."""
 PAUSE_SECONDS = 0.02
@@ -118,7 +118,8 @@ class Feed:
     async def _follow(self) -> None:
         try:
             while True:
-                await self._look()
+                while await self._look() == BATCH:
+                    pass
                 await asyncio.sleep(PAUSE_SECONDS)
                 try:
                     async with asyncio.timeout(settings.EVENTS_POLL_SECONDS):
@@ -129,7 +130,8 @@ class Feed:
             logger.exception("events_feed_failed")
             self._end_all(TRY_AGAIN_LATER)
 
-    async def _look(self) -> None:
+    async def _look(self) -> int:
+        """Returns how many events it found."""
         self._woken.clear()
         asked = {listener: listener.admission.session_id for listener in self.listeners}
         found = await in_thread(look)(self.practice_id, self.position, set(asked.values()))
@@ -137,6 +139,7 @@ class Feed:
         self.ready.set()
         for listener, session_id in asked.items():
             self._judge(listener, found.roles.get(session_id, ()))
+        return len(found.events)
 
     def _take(self, found: Look) -> None:
         if self.position is None:
@@ -146,8 +149,6 @@ class Feed:
                 self._forgotten = self.recent.popleft().seq
             self.recent.append(event)
         self.position = found.position
-        if len(found.events) == BATCH:
-            self._woken.set()
         for listener in self.listeners if found.events else ():
             listener.news.set()
 
@@ -181,8 +182,8 @@ class Feed:
         await layer.group_add(group_of(self.practice_id), channel)
         try:
             while True:
+                self._woken.set()  # at first for what came before we could hear of it
                 await layer.receive(channel)
-                self._woken.set()
         finally:
             with suppress(Exception):  # what was subscribed may be left so: nobody reads the channel any more
                 async with asyncio.timeout(1):
