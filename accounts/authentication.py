@@ -1,5 +1,6 @@
 """The bearer token's user. The middleware has checked the signature and opened the scope; here we ask who is alive."""
 
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -8,7 +9,7 @@ from rest_framework.request import Request
 
 from accounts.identity import Identity, identify
 from accounts.models import User
-from accounts.tokens import AccessClaims, ExpiredTokenError, TokenError, read_access_token
+from accounts.tokens import AccessClaims, ExpiredTokenError, TokenError, access_claims, read_access_token
 from config.api.client import client_address
 from config.api.problem import CHALLENGE, NotAuthenticated
 from practices.tenancy import Actor, Scope, current_scope, practice_scope
@@ -62,8 +63,9 @@ def bearer_claims(request: Request) -> AccessClaims | None:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         return None
+    verified: dict[str, Any] | None = getattr(request._request, "token_payload", None)
     try:
-        return read_access_token(token.strip())
+        return access_claims(verified) if verified is not None else read_access_token(token)
     except ExpiredTokenError as exc:
         raise NotAuthenticated("The access token has expired.", code="token_expired") from exc
     except TokenError as exc:

@@ -144,8 +144,9 @@ def revoke_sessions(
 
 def _revoke(ids: Iterable[UUID], *, user_id: UUID, everywhere: bool) -> int:
     ids = list(ids)
-    revoked: int = RefreshSession.objects.filter(pk__in=ids).update(revoked_at=timezone.now())
-    signals.logged_out.send(RefreshSession, user_id=user_id, sessions=ids, everywhere=everywhere)
+    revoked: int = RefreshSession.objects.filter(pk__in=ids).update(revoked_at=timezone.now()) if ids else 0
+    if ids or everywhere:
+        signals.logged_out.send(RefreshSession, user_id=user_id, sessions=ids, everywhere=everywhere)
     return revoked
 
 

@@ -48,7 +48,7 @@ class TenantMiddleware:
         origin = {"request_id": getattr(request, "request_id", ""), "ip": client_address(request) or None}
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            claims = _verified(token)
+            claims = _verified(request, token)
             return claims and practice_scope(claims[0], actor=Actor.user(claims[1]), **origin)
         if not request.path_info.startswith(settings.ADMIN_PATH) or not request.user.is_authenticated:
             return None
@@ -86,10 +86,11 @@ def operation_of(request: HttpRequest) -> str:
     return f"{request.method} {match.view_name}" if match else request.method or ""
 
 
-def _verified(token: str) -> tuple[UUID, UUID] | None:
-    """(practice, user) of a token we signed that is still fresh; None for any other."""
+def _verified(request: HttpRequest, token: str) -> tuple[UUID, UUID] | None:
+    """(practice, user) of a token we signed that is still fresh, whose claims the request then carries; else None."""
     try:
         claims = AccessToken(token)  # type: ignore[arg-type]  # annotated as Token, takes the encoded string
+        request.token_payload = claims.payload  # type: ignore[attr-defined]  # verifying once is enough
         return UUID(claims["practice"]), UUID(claims["sub"])
     except (TokenError, KeyError, ValueError, TypeError, AttributeError):
         return None
