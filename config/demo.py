@@ -14,13 +14,12 @@ from types import FrameType
 
 import django
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import call_command, get_commands
+from django.core.management import call_command
 from django.db import DatabaseError, connections
 
 from config import embedded
 from config.reachability import Unreachable, require_database, require_redis
 
-PASSWORD = "Practice-demo-1!"  # noqa: S105  # printed for everybody; refused in production
 LOGINS = {
     "owner@northside.test": "practice owner",
     "provider@northside.test": "provider",
@@ -106,9 +105,8 @@ def _prepare(signals: Signals) -> frozenset[str]:
         django.setup()
         _say("Migrating ...")
         call_command("migrate", verbosity=0)
-        if "seed" in get_commands():
-            _say("Seeding ...")
-            call_command("seed", verbosity=0, password=PASSWORD)
+        _say("Seeding ...")
+        call_command("seed", verbosity=0)
         for connection in connections.all():
             connection.close()
         connections["default"].close_pool()  # type: ignore[attr-defined]  # PostgreSQL's wrapper has it
@@ -121,11 +119,10 @@ def _prepare(signals: Signals) -> frozenset[str]:
 def _start(host: str, port: int) -> dict[str, subprocess.Popen[bytes]]:
     """Web server and worker, out of the terminal's process group: only we pass signals on to them."""
     environment = {"LOG_LEVEL": "WARNING", **os.environ, "WORKER_STOP_SECONDS": "2"}
-    serve = ["-m", "uvicorn", "config.asgi:application", "--host", host, "--port", str(port)]
-    quiet = ["--no-access-log", "--lifespan", "off", "--no-server-header", "--timeout-graceful-shutdown", "2"]
+    serve = ["-m", "config.serve", "--host", host, "--port", str(port), "--stop-seconds", "2"]
     return {
         name: subprocess.Popen([sys.executable, *command], start_new_session=True, env=environment)  # noqa: S603  # our own commands
-        for name, command in {"web server": [*serve, *quiet], "worker": ["manage.py", "worker"]}.items()
+        for name, command in {"web server": serve, "worker": ["manage.py", "worker"]}.items()
     }
 
 
@@ -161,12 +158,14 @@ def _end(children: dict[str, subprocess.Popen[bytes]]) -> None:
 
 
 def _announce(url: str) -> None:
+    from appointments.management.commands.seed import DEMO_PASSWORD
+
     _say("")
     _say(f"  API    {url}/api/v1/meta")
     _say(f"  Docs   {url}/api/v1/docs   (Authorize with a login below)")
     _say(f"  Admin  {url}/admin/")
     _say("")
-    _say(f"  Logins, all with the password {PASSWORD}")
+    _say(f"  Logins, all with the password {DEMO_PASSWORD}")
     for login, what in LOGINS.items():
         _say(f"    {login:<26} {what}")
     _say("")

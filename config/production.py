@@ -46,7 +46,7 @@ def _is_field_key(key: str) -> bool:
 
 
 def _services(values: Mapping[str, Any]) -> Iterator[str]:
-    for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL"):
+    for name in ("DATABASE_URL", "REDIS_URL"):
         if not values[name]:
             yield f"{name} is missing: production starts no embedded service."
     runtime, owner = urlsplit(values["DATABASE_URL"]).username, urlsplit(values["DATABASE_OWNER_URL"]).username

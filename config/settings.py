@@ -150,8 +150,9 @@ DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", WEB_THREADS + 8)
 _POOL = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 5}
 DATABASES = {
     "default": _database(DATABASE_URL or "postgres:///", pool=_POOL),
-    "owner": _database(DATABASE_OWNER_URL or DATABASE_URL or "postgres:///"),
 }
+if DATABASE_OWNER_URL:  # in production only what migrates knows this login
+    DATABASES["owner"] = _database(DATABASE_OWNER_URL)
 # Test processes running side by side share the server but neither its keys nor its channels.
 _TEST_PROCESS = os.environ.get("PYTEST_XDIST_WORKER", "")
 if _TEST_PROCESS:
@@ -291,16 +292,17 @@ TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(env.str("STATIC_ROOT", str(STATE_DIR / "static")))
 # In production `collectstatic` has run and names carry a hash; elsewhere files come from the apps as they are.
+STATIC_COLLECTED = env.bool("STATIC_COLLECTED", PRODUCTION)
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
-        if PRODUCTION
+        if STATIC_COLLECTED
         else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },
 }
-WHITENOISE_USE_FINDERS = not PRODUCTION
-if not PRODUCTION:
+WHITENOISE_USE_FINDERS = not STATIC_COLLECTED
+if not STATIC_COLLECTED:
     with contextlib.suppress(OSError):
         STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns about a missing folder
 WHITENOISE_AUTOREFRESH = False

@@ -48,7 +48,6 @@ def test_complete_settings_are_safe() -> None:
         ("FIELD_ENCRYPTION_KEYS", ["ZGV2ZWxvcG1lbnQtb25seS1maWVsZC1rZXktMDAwMDA="], "development key"),
         ("DATABASE_URL", "", "DATABASE_URL is missing"),
         ("DATABASE_URL", URLS["DATABASE_OWNER_URL"], "logs in as the owner"),
-        ("DATABASE_OWNER_URL", "", "DATABASE_OWNER_URL is missing"),
         ("REDIS_URL", "", "REDIS_URL is missing"),
         ("EMAIL_VENDOR", "console", "EMAIL_VENDOR is the console"),
         ("SMS_VENDOR", "console", "SMS_VENDOR is the console"),
@@ -80,7 +79,7 @@ def test_bare_production_lists_everything_at_once_and_starts_nothing(run: Run) -
     assert (done.returncode, lines[0]) == (1, "manage.py: Production refuses these settings:")
     named = {line.removeprefix("- ").split()[0] for line in lines[1:]}
     assert named == {
-        *("SECRET_KEY", "JWT_SIGNING_KEY", "FIELD_ENCRYPTION_KEYS", "DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL"),
+        *("SECRET_KEY", "JWT_SIGNING_KEY", "FIELD_ENCRYPTION_KEYS", "DATABASE_URL", "REDIS_URL"),
         *("EMAIL_VENDOR", "SMS_VENDOR", "PAYMENTS_VENDOR", "STORAGE_VENDOR"),
         *("DEBUG", "ALLOWED_HOSTS", "RATELIMIT_ENABLE", "PUBLIC_URL"),
     }
@@ -90,6 +89,12 @@ def test_bare_production_lists_everything_at_once_and_starts_nothing(run: Run) -
 def test_complete_production_settings_load_with_safe_cookies(run: Run) -> None:
     done = run("-c", SHOW, **URLS, **production_environment())
     assert (done.stdout, done.stderr) == ("False True True\n", "")
+
+
+@pytest.mark.machinery
+def test_migrating_without_the_owner_says_what_is_missing(run: Run) -> None:
+    done = run("manage.py", "migrate", **{**URLS, "DATABASE_OWNER_URL": ""}, **production_environment())
+    assert (done.returncode, done.stderr) == (1, "CommandError: Set DATABASE_OWNER_URL: only the owner may migrate.\n")
 
 
 @pytest.mark.machinery
