@@ -114,6 +114,7 @@ class LocalOrInstantField(InstantField):
         return _parsed(parse_local_or_instant, value)
 
 
+@extend_schema_field({"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$", "examples": ["09:30:00"]})
 class TimeField(serializers.TimeField):
     def to_internal_value(self, value: Any) -> datetime.time:
         return _parsed(parse_time, value)

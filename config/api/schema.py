@@ -8,6 +8,7 @@ from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 
 from config.api import idempotency
+from config.api.filters import MAX_VALUE_LENGTH
 from config.api.routers import UUID_PATTERN
 from config.api.serializers import NoBody, StrictModelSerializer, StrictSerializer
 
@@ -73,7 +74,11 @@ class Schema(AutoSchema):
         return super()._is_list_view(serializer) if is_list is None else bool(is_list())
 
     def _get_parameters(self) -> list[Any]:
-        return [*super()._get_parameters(), *self._header_parameters()]
+        parameters = super()._get_parameters()
+        for parameter in parameters:
+            if parameter["in"] == "query":
+                _refuse_blank(parameter["schema"])
+        return [*parameters, *self._header_parameters()]
 
     def _header_parameters(self) -> list[Any]:
         parameters = []
@@ -91,7 +96,7 @@ class Schema(AutoSchema):
                 build_parameter_type(
                     name="If-Match",
                     location="header",
-                    schema={"type": "string"},
+                    schema={"type": "string", "pattern": r'^(\*|"[^"]+")$'},
                     description="The ETag you have; 412 when the object has changed since.",
                 )
             )
@@ -148,6 +153,13 @@ class Schema(AutoSchema):
         if self._is_idempotent():
             statuses.add("422")
         return sorted(statuses)
+
+
+def _refuse_blank(schema: dict[str, Any]) -> None:
+    """`check_query` refuses empty values; formats and enumerations say so by themselves."""
+    if schema.get("type") == "string" and not {"enum", "format"} & set(schema):
+        schema.setdefault("minLength", 1)
+        schema.setdefault("maxLength", MAX_VALUE_LENGTH)
 
 
 def doc_excludes() -> list[type]:

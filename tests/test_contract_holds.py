@@ -1,0 +1,60 @@
+"""schemathesis walks the contract: answers are as it says, what it forbids is refused, and nothing is a 5xx."""
+
+import os
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, settings
+from pytest_django.fixtures import Settings
+from schemathesis.core.transport import Response
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from accounts.roles import Role
+from config.api.docs import openapi
+from practices.models import Practice
+from tests.clients import MemberClient, client_for
+
+# Twice the members and four times the examples where nobody is waiting for it.
+THOROUGH = bool(os.environ.get("CI"))
+ROLES = {"everything": list(Role.values), **({"little": ["biller"]} if THOROUGH else {})}
+EXAMPLES = 12 if THOROUGH else 3
+
+contract = schemathesis.openapi.from_dict(openapi())
+
+
+@pytest.fixture(params=ROLES.values(), ids=ROLES.keys())
+def member(request: pytest.FixtureRequest, practice: Practice, settings: Settings) -> MemberClient:
+    settings.RATELIMIT_ENABLE = False
+    client = client_for(request.param, practice)
+    client.raise_request_exception = False
+    return client
+
+
+def answer(client: MemberClient, case: Any) -> Response:
+    """The case sent in this process and transaction, as the response schemathesis judges."""
+    sent = requests.Request(**case.as_transport_kwargs(base_url="http://testserver")).prepare()
+    url = urlsplit(sent.url or "")
+    headers = {name: value for name, value in sent.headers.items() if name.lower() != "content-length"}
+    headers.pop("Authorization", None)
+    body: Any = sent.body or b""
+    received = client.generic(
+        sent.method or "", f"{url.path}?{url.query}", body, headers.pop("Content-Type", ""), headers=headers
+    )
+    return Response(
+        status_code=received.status_code,
+        headers={name: [value] for name, value in received.items()},
+        content=received.content,
+        request=sent,
+        elapsed=0.0,
+        verify=False,
+    )
+
+
+@contract.parametrize()
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+def test_operation_keeps_the_contract(case: Any, member: MemberClient) -> None:
+    """A request may be right by its form and name an object that doesn't exist: 400, so that check is left out."""
+    case.validate_response(answer(member, case), excluded_checks=[positive_data_acceptance])
