@@ -14,11 +14,19 @@ from practices.models import new_id
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is to be logged: `type` is `<subject>.<created|updated|deleted>`."""
+    """What is to be logged: `type` is `<subject>.<created|updated|deleted>`; a version of None is still to be found."""
 
     type: str
     entity_id: UUID
-    version: int
+    version: int | None
+
+    @property
+    def subject(self) -> str:
+        return self.type.partition(".")[0]
+
+    @property
+    def verb(self) -> str:
+        return self.type.partition(".")[2]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from accounts.roles import Role
 from integrations.events import log
 from integrations.events.record import merged
 from integrations.models import EventLog
-from patients.models import Patient
+from patients.models import ContactPoint, Patient
 from practices.models import Practice, new_id
 from practices.tenancy import Actor, practice_scope
 
@@ -64,6 +64,26 @@ def test_bulk_changes_are_logged_row_by_row_with_their_versions(practice: Practi
         (2, "patient.created", 1),
         (3, "patient.updated", 2),
         (4, "patient.deleted", 1),
+    ]
+
+
+def test_change_of_what_a_patient_object_shows_is_a_change_of_the_patient(practice: Practice) -> None:
+    with practice_scope(practice, actor=BY):
+        patient = add_patient()
+        contact = ContactPoint.objects.create(patient=patient, kind="phone", value="+15550100001")
+    with practice_scope(practice, actor=BY):
+        patient.pronouns = "she"
+        patient.save()
+        contact.delete()
+    with practice_scope(practice, actor=BY):
+        ContactPoint.objects.bulk_create([ContactPoint(patient=patient, kind="phone", value="+15550100002")])
+    with practice_scope(practice, actor=BY):
+        ContactPoint.objects.update(rank=2)
+    assert short(practice) == [
+        (1, "patient.created", 1),
+        (2, "patient.updated", 2),
+        (3, "patient.updated", 2),
+        (4, "patient.updated", 2),
     ]
 
 
@@ -129,6 +149,9 @@ def test_later_changes_of_a_row_replace_earlier_ones() -> None:
     assert merged([created, updated, elsewhere]) == [log.Change("patient.created", row, 2), elsewhere]
     assert merged([updated, elsewhere, deleted]) == [elsewhere, deleted]
     assert merged([created, updated, deleted, elsewhere]) == [elsewhere]
+    part = log.Change("patient.updated", row, None)
+    assert merged([created, part]) == [created]
+    assert merged([part, updated, part]) == [updated]
 
 
 @pytest.mark.parametrize("roles", [[role] for role in Role.values] + [[], ["stranger"]])
