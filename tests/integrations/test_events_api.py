@@ -12,6 +12,7 @@ from integrations.models import WebSocketTicket
 from patients.models import Patient
 from practices.models import Practice, new_id
 from practices.tenancy import Actor, practice_scope
+from tests.appointments.conftest import calendar_of, tomorrow_at
 from tests.clients import MemberClient, client_for, client_of
 from tests.factories.accounts import MembershipFactory
 
@@ -160,3 +161,30 @@ def test_ticket_says_which_practice_its_token_named(practice: Practice, other_pr
     admission = tickets.redeem(ticket_of(client_of(first.user, other_practice)))
     assert admission is not None
     assert (admission.practice_id, admission.roles) == (other_practice.pk, ("biller",))
+
+
+def test_what_the_api_changes_is_logged_and_what_it_refuses_is_not(practice: Practice) -> None:
+    with practice_scope(practice, actor=BY):
+        calendar = calendar_of(practice)
+    client = client_for("front_desk", practice)
+    start = tomorrow_at(15)
+    body = {
+        "patient": str(calendar.patient.pk),
+        "appointment_type": str(calendar.visit.pk),
+        "provider": str(calendar.provider.pk),
+        "location": str(calendar.location.pk),
+        "start": start.isoformat(),
+    }
+    booked = client.post("/api/v1/appointments", body)
+    assert booked.status_code == 201, booked.content
+    assert client.post("/api/v1/appointments", body).status_code == 409
+    url = f"/api/v1/appointments/{booked.json()['id']}"
+    assert client.post(f"{url}/confirm", {}).status_code == 200
+    created = client.post("/api/v1/patients", {"given_name": "Bo", "family_name": "Dale", "phone": "+15550100001"})
+    assert created.status_code == 201, created.content
+    after = client.get(URL, {"after": 1}).json()["results"]  # the first is the calendar's patient
+    assert [(event["type"], event["id"], event["version"]) for event in after] == [
+        ("appointment.created", booked.json()["id"], booked.json()["version"]),
+        ("appointment.updated", booked.json()["id"], booked.json()["version"] + 1),
+        ("patient.created", created.json()["id"], created.json()["version"]),
+    ]
