@@ -88,7 +88,7 @@ class _Exchange:
 
     def _start_response(self, status: str, headers: list[tuple[str, str]], exc_info: object = None) -> None:
         self.status = int(status.split(" ", 1)[0])
-        self.headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        self.headers = [(name.lower().encode("latin-1"), value.strip().encode("latin-1")) for name, value in headers]
 
     def _stream(self, chunks: Iterable[bytes], loop: asyncio.AbstractEventLoop) -> None:
         """Wait for each part to be taken, so that a slow reader doesn't fill the memory."""
