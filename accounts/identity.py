@@ -19,6 +19,13 @@ _ALIVE = """
       AND s.revoked_at IS NULL AND s.expires_at > now() AND s.token_version = u.token_version
       AND u.is_active AND u.token_version = %s AND m.status = 'active' AND p.status = 'active'
 """
+_ROLES = """
+    SELECT m.roles
+    FROM accounts_membership m
+    JOIN accounts_user u ON u.id = m.user_id
+    JOIN practices_practice p ON p.id = m.practice_id
+    WHERE m.practice_id = %s AND m.user_id = %s AND m.status = 'active' AND u.is_active AND p.status = 'active'
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +45,11 @@ def identify(*, practice_id: UUID, user_id: UUID, session_id: UUID, token_versio
     *columns, membership_id, roles = row
     user = User.from_db(connection.alias, _USER_COLUMNS, columns)
     return Identity(user, membership_id, tuple(roles))
+
+
+def roles_of_member(*, practice_id: UUID, user_id: UUID) -> tuple[str, ...]:
+    """For who has no session of ours, as in the admin; empty unless user, membership and practice are alive."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ROLES, [practice_id, user_id])
+        row = cursor.fetchone()
+    return tuple(row[0]) if row else ()

@@ -79,6 +79,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "practices.middleware.TenantMiddleware",
+    "accounts.middleware.AdminMembershipMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -86,7 +87,12 @@ ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 ADMIN_PATH = "/admin/"
 # These open their own short scopes: they end in another practice than the token, or must keep what a 401 would undo.
-UNSCOPED_PATHS = ["/api/v1/auth/token", "/api/v1/auth/logout", "/api/v1/auth/switch-practice"]
+UNSCOPED_PATHS = [
+    "/api/v1/auth/token",
+    "/api/v1/auth/logout",
+    "/api/v1/auth/switch-practice",
+    f"{ADMIN_PATH}login/",
+]
 ASGI_APPLICATION = "config.asgi.application"
 APPEND_SLASH = True
 TEMPLATES: list[dict[str, Any]] = [

@@ -9,11 +9,11 @@ from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import signals
 from accounts.authentication import UnscopedTokenAuthentication, caller
 from accounts.backends import check_credentials
-from accounts.models import Membership, User
+from accounts.models import Membership
 from accounts.parsers import FormParser
+from accounts.receivers import announce_failure
 from accounts.serializers.auth import (
     LogoutRequest,
     PracticeSummary,
@@ -26,7 +26,6 @@ from accounts.sessions import (
     Origin,
     SessionEnded,
     carry_on,
-    email_hash,
     log_out,
     practices_open_to,
     start_session,
@@ -124,20 +123,13 @@ def _log_in(request: HttpRequest, body: dict[str, Any]) -> Login:
     origin = origin_of(request)
     user = check_credentials(body["username"], body["password"])
     if user is None:
-        _announce_failure(request, body["username"])
+        announce_failure(request, body["username"])
         raise NotAuthenticated(WRONG_CREDENTIALS, code="invalid_credentials")
     memberships = practices_open_to(user, origin)
     if not memberships:
-        _announce_failure(request, body["username"], reason="no_practice")
+        announce_failure(request, body["username"], reason="no_practice")
         raise Forbidden("You are not an active member of any practice.")
     return start_session(membership=_chosen(memberships, body.get("practice")), by=user, origin=origin)
-
-
-def _announce_failure(request: HttpRequest, email: str, reason: str = "invalid_credentials") -> None:
-    user = User.objects.filter(email=email.strip().lower()).only("pk").first()
-    signals.login_failed.send(
-        User, email_hash=email_hash(email), user_id=user and user.pk, reason=reason, request=request
-    )
 
 
 def _chosen(memberships: Sequence[Membership], named: str | None) -> Membership:

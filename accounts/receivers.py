@@ -1,0 +1,27 @@
+from typing import Any
+
+from django.contrib.auth.signals import user_login_failed
+from django.http import HttpRequest
+
+from accounts import signals
+from accounts.models import User
+from accounts.sessions import email_hash
+
+
+def connect() -> None:
+    user_login_failed.connect(on_admin_login_failure, dispatch_uid="accounts")
+
+
+def on_admin_login_failure(
+    sender: object, credentials: dict[str, Any], request: HttpRequest | None = None, **kwargs: Any
+) -> None:
+    if request is not None:
+        announce_failure(request, str(credentials.get("username", "")))
+
+
+def announce_failure(request: HttpRequest, email: str, reason: str = "invalid_credentials") -> None:
+    """Call it outside any scope. The address is looked up so that its owner's practices can be told."""
+    user = User.objects.filter(email=email.strip().lower()).only("pk").first()
+    signals.login_failed.send(
+        User, email_hash=email_hash(email), user_id=user.pk if user else None, reason=reason, request=request
+    )
