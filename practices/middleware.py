@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -45,7 +46,10 @@ class TenantMiddleware:
         """The scope to open, or None for a request that names nobody we can verify."""
         if request.path_info in settings.UNSCOPED_PATHS:
             return None
-        origin = {"request_id": getattr(request, "request_id", ""), "ip": client_address(request) or None}
+        origin: dict[str, Any] = {
+            "request_id": getattr(request, "request_id", ""),
+            "ip": client_address(request) or None,
+        }
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             claims = _verified(request, token)

@@ -1,5 +1,6 @@
 """Users, members and providers. All but users belong to the active scope's practice."""
 
+from contextlib import nullcontext
 from functools import cache
 from typing import Any
 
@@ -32,10 +33,10 @@ class UserFactory(DjangoModelFactory[User]):
     @classmethod
     def _create(cls, model_class: type[User], *args: Any, **kwargs: Any) -> User:
         """Somebody must be known to make the user: the platform, where no scope is open."""
-        if current_scope() is not None:
-            return super()._create(model_class, *args, **kwargs)
-        with platform_scope(actor=Actor.system("tests")):
-            return super()._create(model_class, *args, **kwargs)
+        here = nullcontext() if current_scope() is not None else platform_scope(actor=Actor.system("tests"))
+        with here:
+            user: User = super()._create(model_class, *args, **kwargs)  # type: ignore[no-untyped-call]  # as the library has it
+        return user
 
 
 class MembershipFactory(DjangoModelFactory[Membership]):
