@@ -2,11 +2,12 @@
 
 import django.core.validators
 import django.db.models.deletion
+from django.db import migrations, models
+
 import patients.models.patient
 import practices.constraints
 import practices.models.base
 import practices.models.practice
-from django.db import migrations, models
 
 
 class Migration(migrations.Migration):

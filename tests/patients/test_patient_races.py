@@ -1,0 +1,69 @@
+"""Two at the same moment: one wins, the other is told so, and nothing is a server error."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from patients.models import Patient
+from practices.models import Practice
+from practices.tenancy import practice_scope
+from tests.clients import MemberClient, client_for
+from tests.factories.patients import PatientFactory
+from tests.patients.conftest import PATIENTS, SETUP
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def at_once(*attempts: Callable[[], Any]) -> list[Any]:
+    together, answers = threading.Barrier(len(attempts)), list[Any]()
+
+    def run(attempt: Callable[[], Any]) -> None:
+        try:
+            together.wait()
+            answers.append(attempt())
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=(attempt,)) for attempt in attempts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sorted(answers, key=lambda answer: answer.status_code)
+
+
+def creating(practice: Practice, **person: str) -> Callable[[], Any]:
+    member: MemberClient = client_for("front_desk", practice)
+    return lambda: member.post(PATIENTS, person)
+
+
+def test_one_mrn_goes_to_one_patient(practice: Practice) -> None:
+    people = [creating(practice, given_name=f"Ada{n}", family_name="Byron", mrn="M-1") for n in range(4)]
+    answers = at_once(*people)
+    assert answers[0].status_code == 201
+    assert {answer.status_code for answer in answers[1:]} <= {400, 409}
+    with practice_scope(practice, actor=SETUP):
+        assert Patient.objects.count() == 1
+
+
+def test_the_same_person_is_created_once(practice: Practice) -> None:
+    person = {"given_name": "Ada", "family_name": "Byron", "birth_date": "1815-12-10"}
+    answers = at_once(*(creating(practice, **person) for _ in range(4)))
+    assert [answer.status_code for answer in answers] == [201, 409, 409, 409]
+    assert {answer.json()["code"] for answer in answers[1:]} == {"possible_duplicate"}
+
+
+def test_changes_with_the_same_version_succeed_once(practice: Practice) -> None:
+    with practice_scope(practice, actor=SETUP):
+        patient = PatientFactory.create()
+    members = [client_for("front_desk", practice) for _ in range(4)]
+
+    def changing(member: MemberClient) -> Callable[[], Any]:
+        path = f"{PATIENTS}/{patient.pk}"
+        return lambda: member.patch(path, {"pronouns": "she"}, headers={"If-Match": '"1"'})
+
+    answers = at_once(*(changing(member) for member in members))
+    assert [answer.status_code for answer in answers] == [200, 412, 412, 412]
