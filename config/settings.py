@@ -254,6 +254,12 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
     "ENUM_NAME_OVERRIDES": {  # one entry for each set of choices that several fields share
         "Role": "accounts.roles.Role",
+        "PatientStatus": "patients.models.Patient.Status",
+        "Sex": "patients.models.Patient.Sex",
+        "DatePrecision": "patients.models.Patient.Precision",
+        "IdentifierType": "patients.models.PatientIdentifier.Type",
+        "ContactKind": "patients.models.ContactPoint.Kind",
+        "ContactUse": "patients.models.ContactPoint.Use",
         "AccessLevel": "accounts.serializers.auth.ACCESS_NAMES",
         "MessageKind": "integrations.models.MessageKind",
         "MessageChannel": "integrations.models.MessageChannel",
