@@ -5,13 +5,13 @@ Neither validates in Python: the walls are the database's.
 """
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db import models
 from django.db.backends.ddl_references import Columns, Statement, Table
 
-if TYPE_CHECKING:
-    from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+_Model = Any  # a model class; the stubs allow None, which Django never passes
+_Editor = Any  # its schema editor, likewise
 
 ACTIVE_PRACTICE_SQL = "(SELECT current_setting('app.practice_id', true)::uuid)"
 
@@ -20,17 +20,17 @@ class _DeferredConstraint(models.BaseConstraint):
     """A constraint whose SQL runs when the migration's tables are all there."""
 
     @abstractmethod
-    def _statements(self, model: type[models.Model], editor: "BaseDatabaseSchemaEditor") -> list[Statement]: ...
+    def _statements(self, model: _Model, editor: _Editor) -> list[Statement]: ...
 
-    def constraint_sql(self, model: type[models.Model], schema_editor: "BaseDatabaseSchemaEditor") -> str:
+    def constraint_sql(self, model: _Model, schema_editor: _Editor) -> str:
         return self.create_sql(model, schema_editor)
 
-    def create_sql(self, model: type[models.Model], schema_editor: "BaseDatabaseSchemaEditor") -> str:
+    def create_sql(self, model: _Model, schema_editor: _Editor) -> str:
         """Always empty: CREATE TABLE and `execute` would run None as SQL."""
         schema_editor.deferred_sql.extend(self._statements(model, schema_editor))
         return ""
 
-    def _forget_deferred(self, model: type[models.Model], editor: "BaseDatabaseSchemaEditor") -> None:
+    def _forget_deferred(self, model: _Model, editor: _Editor) -> None:
         mine = {str(statement) for statement in self._statements(model, editor)}
         editor.deferred_sql[:] = [statement for statement in editor.deferred_sql if str(statement) not in mine]
 
@@ -47,7 +47,7 @@ class _DeferredConstraint(models.BaseConstraint):
 class PracticeIsolation(_DeferredConstraint):
     """UNIQUE (practice_id, id), which same-practice keys point at, and a forced row policy for every login."""
 
-    def _statements(self, model: type[models.Model], editor: "BaseDatabaseSchemaEditor") -> list[Statement]:
+    def _statements(self, model: _Model, editor: _Editor) -> list[Statement]:
         table = Table(model._meta.db_table, editor.quote_name)
         unique = editor.quote_name(f"{model._meta.db_table}_practice_id_id"[:63])
         templates = (
@@ -59,12 +59,12 @@ class PracticeIsolation(_DeferredConstraint):
         )
         return [Statement(template, table=table) for template in templates]
 
-    def create_sql(self, model: type[models.Model], schema_editor: "BaseDatabaseSchemaEditor") -> str:
+    def create_sql(self, model: _Model, schema_editor: _Editor) -> str:
         """In front of what is deferred already: same-practice keys need the unique to exist."""
         schema_editor.deferred_sql[:0] = self._statements(model, schema_editor)
         return ""
 
-    def remove_sql(self, model: type[models.Model], schema_editor: "BaseDatabaseSchemaEditor") -> Statement:
+    def remove_sql(self, model: _Model, schema_editor: _Editor) -> Statement:  # type: ignore[override]  # as Django's own
         self._forget_deferred(model, schema_editor)
         table = Table(model._meta.db_table, schema_editor.quote_name)
         unique = schema_editor.quote_name(f"{model._meta.db_table}_practice_id_id"[:63])
@@ -91,7 +91,7 @@ class SamePractice(_DeferredConstraint):
         path, args, kwargs = super().deconstruct()
         return path, args, {**kwargs, "field": self.field, "to": self.to, "index": self.index}
 
-    def _statements(self, model: type[models.Model], editor: "BaseDatabaseSchemaEditor") -> list[Statement]:
+    def _statements(self, model: _Model, editor: _Editor) -> list[Statement]:
         field = model._meta.get_field(self.field)
         target_model = field.related_model
         parts = {
@@ -112,10 +112,10 @@ class SamePractice(_DeferredConstraint):
             templates.append(f"CREATE INDEX {self._index_name(editor)} ON %(table)s (practice_id, %(column)s)")
         return [Statement(template, **parts) for template in templates]
 
-    def _index_name(self, editor: "BaseDatabaseSchemaEditor") -> str:
-        return editor.quote_name(f"{self.name[:59]}_idx")
+    def _index_name(self, editor: _Editor) -> str:
+        return str(editor.quote_name(f"{self.name[:59]}_idx"))
 
-    def remove_sql(self, model: type[models.Model], schema_editor: "BaseDatabaseSchemaEditor") -> Statement:
+    def remove_sql(self, model: _Model, schema_editor: _Editor) -> Statement:  # type: ignore[override]  # as Django's own
         self._forget_deferred(model, schema_editor)
         return Statement(
             f"ALTER TABLE %(table)s DROP CONSTRAINT IF EXISTS {schema_editor.quote_name(self.name)};"
@@ -127,7 +127,7 @@ class SamePractice(_DeferredConstraint):
 class OwnRows(_DeferredConstraint):
     """Beside isolation: a user may read (never write) their own rows in every practice, for choosing one at login."""
 
-    def _statements(self, model: type[models.Model], editor: "BaseDatabaseSchemaEditor") -> list[Statement]:
+    def _statements(self, model: _Model, editor: _Editor) -> list[Statement]:
         table = Table(model._meta.db_table, editor.quote_name)
         return [
             Statement(
@@ -137,7 +137,7 @@ class OwnRows(_DeferredConstraint):
             )
         ]
 
-    def remove_sql(self, model: type[models.Model], schema_editor: "BaseDatabaseSchemaEditor") -> Statement:
+    def remove_sql(self, model: _Model, schema_editor: _Editor) -> Statement:  # type: ignore[override]  # as Django's own
         self._forget_deferred(model, schema_editor)
         table = Table(model._meta.db_table, schema_editor.quote_name)
         return Statement("DROP POLICY IF EXISTS own_rows ON %(table)s", table=table)

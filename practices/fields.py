@@ -17,7 +17,7 @@ def _add_constraint(model: type[models.Model], constraint: models.BaseConstraint
     if any(present.name == constraint.name for present in meta.constraints):
         return  # a migration's state already carries it
     meta.constraints = [*meta.constraints, constraint]
-    original = meta.original_attrs  # type: ignore[attr-defined]  # what ModelState reads; absent from the stubs
+    original: Any = meta.original_attrs  # what ModelState reads
     original["constraints"] = [*original.get("constraints", []), constraint]
 
 
@@ -40,18 +40,20 @@ class PracticeField(models.ForeignKey):  # type: ignore[type-arg]  # its value t
         name, _, args, kwargs = super().deconstruct()
         return name, "django.db.models.ForeignKey", args, kwargs
 
-    def clone(self) -> "models.ForeignKey[Any, Any]":
+    def clone(self) -> Any:
         """Migrations keep their own copy of a field; a plain key there, since the constraint is kept beside it."""
         _, _, args, kwargs = self.deconstruct()
         return models.ForeignKey(*args, **kwargs)
 
-    def contribute_to_class(self, cls: type[models.Model], name: str, private_only: bool = False) -> None:
-        super().contribute_to_class(cls, name, private_only)
+    def contribute_to_class(
+        self, cls: type[models.Model], name: str, private_only: bool = False, **kwargs: Any
+    ) -> None:
+        super().contribute_to_class(cls, name, private_only, **kwargs)
         if not cls._meta.abstract:
             _add_constraint(cls, PracticeIsolation(name=f"{cls._meta.label_lower.replace('.', '_')}_isolation"))
 
 
-class _AnnouncingReverse(ReverseManyToOneDescriptor):
+class _AnnouncingReverse(ReverseManyToOneDescriptor):  # type: ignore[type-arg]  # of whatever model the key is on
     """`location.resources.add(room)` saves each row: Django's own way is an `update()` that nobody hears of."""
 
     @cached_property
@@ -81,13 +83,15 @@ class SamePracticeForeignKey(models.ForeignKey):  # type: ignore[type-arg]  # it
         name, _, args, kwargs = super().deconstruct()
         return name, "django.db.models.ForeignKey", args, kwargs
 
-    def clone(self) -> "models.ForeignKey[Any, Any]":
+    def clone(self) -> Any:
         """Migrations keep their own copy of a field; a plain key there, since the constraint is kept beside it."""
         _, _, args, kwargs = self.deconstruct()
         return models.ForeignKey(*args, **kwargs)
 
-    def contribute_to_class(self, cls: type[models.Model], name: str, private_only: bool = False) -> None:
-        super().contribute_to_class(cls, name, private_only)
+    def contribute_to_class(
+        self, cls: type[models.Model], name: str, private_only: bool = False, **kwargs: Any
+    ) -> None:
+        super().contribute_to_class(cls, name, private_only, **kwargs)
         if not cls._meta.abstract:
             _add_constraint(cls, self._constraint(cls, name))
 

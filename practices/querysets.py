@@ -18,7 +18,8 @@ class AnnouncedQuerySet(models.QuerySet[ModelT_co]):
         stamped = {**self._stamps(kwargs), **kwargs}
         if not getattr(self.model, "audited", True):
             return super().update(**stamped)
-        names = [self.model._meta.get_field(name).attname for name in kwargs]
+        fields: list[Any] = [self.model._meta.get_field(name) for name in kwargs]
+        names = [field.attname for field in fields]
         with transaction.atomic(using=self.db):
             before = {row["pk"]: row for row in self.select_for_update(of=("self",)).values("pk", *names)}
             # No other rows than those: one that somebody adds meanwhile would be changed unannounced.

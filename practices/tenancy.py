@@ -207,5 +207,5 @@ class ActivePractice(Expression):
 
     output_field = models.UUIDField()
 
-    def as_sql(self, compiler: "SQLCompiler", connection: "BaseDatabaseWrapper") -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: "SQLCompiler", connection: "BaseDatabaseWrapper") -> tuple[str, Any]:
         return "%s", [active_practice_id()]

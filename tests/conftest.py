@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -23,8 +24,10 @@ def pytest_configure(config: pytest.Config) -> None:
     url = urlunsplit(parts._replace(path=f"/{int(worker) + 1}"))
     settings.REDIS_URL = url
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # whitenoise warns of a missing one
-    settings.CACHES["default"]["LOCATION"] = url
-    settings.CHANNEL_LAYERS["default"]["CONFIG"]["hosts"] = [url]
+    caches: Any = settings.CACHES
+    caches["default"]["LOCATION"] = url
+    layers: Any = settings.CHANNEL_LAYERS
+    layers["default"]["CONFIG"]["hosts"] = [url]
 
 
 @pytest.fixture(scope="session")
@@ -35,8 +38,9 @@ def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: object) -
     for alias in ("default", "owner"):
         settings.DATABASES[alias].setdefault("TEST", {})
         connections[alias].settings_dict["TEST"]["NAME"] = f"test_{name}_{worker or os.getpid()}"
+    aliases: Any = {"owner"}
     with django_db_blocker.unblock():  # type: ignore[attr-defined]  # pytest-django's blocker is untyped here
-        config = setup_databases(verbosity=0, interactive=False, aliases={"owner"}, serialized_aliases=set())
+        config = setup_databases(verbosity=0, interactive=False, aliases=aliases, serialized_aliases=set())
         default, owner = connections["default"], connections["owner"]
         default.creation.set_as_test_mirror(owner.settings_dict)
         with owner.cursor() as cursor:  # transactional tests empty the tables with it
@@ -48,7 +52,8 @@ def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: object) -
     yield
     with django_db_blocker.unblock():  # type: ignore[attr-defined]  # as above
         connections["default"].close()
-        connections["default"].close_pool()
+        runtime: Any = connections["default"]
+        runtime.close_pool()
         teardown_databases(config, verbosity=0)
 
 

@@ -180,7 +180,7 @@ def test_in_our_scope_a_row_can_not_be_put_into_theirs(
     with pytest.raises(DatabaseError), transaction.atomic():
         affected(f"UPDATE {table} SET practice_id = %s WHERE id = %s", theirs.practice_id, mine.pk)
     columns = ", ".join(
-        field.column for field in model._meta.concrete_fields if field.column not in {"id", "practice_id"}
+        str(field.column) for field in model._meta.concrete_fields if field.column not in {"id", "practice_id"}
     )
     with pytest.raises(DatabaseError), transaction.atomic():
         affected(

@@ -6,7 +6,6 @@ Operations, their parameters and their bodies' fields come from the schema, so a
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 from django.urls import resolve
 from drf_spectacular.generators import SchemaGenerator
 
+from accounts.models import Membership
 from practices.models import Practice
 from practices.tenancy import practice_scope
 from tests.clients import MemberClient, client_of
@@ -43,7 +43,7 @@ class Operation:
 
     def body_fields(self) -> dict[str, Any]:
         content = self.spec.get("requestBody", {}).get("content", {}).get("application/json", {})
-        return {name: spec for name, spec in _resolved(content.get("schema", {})).get("properties", {}).items()}
+        return dict(_resolved(content.get("schema", {})).get("properties", {}))
 
 
 @cache
@@ -90,21 +90,15 @@ class World:
 
 
 @pytest.fixture
-def world(practice: Practice, other_practice: Practice, settings: Any) -> Iterator[World]:
+def world(practice: Practice, other_practice: Practice, settings: Any) -> World:
     """A member with every role, one row of every model in either practice."""
     settings.RATELIMIT_ENABLE = False
     with practice_scope(other_practice, actor=SETUP):
         theirs = {model._meta.label: make_row(model).pk for model in tenant_models()}
     with practice_scope(practice, actor=SETUP):
         ours = {model._meta.label: make_row(model) for model in tenant_models()}
-        member = make_row_for_member()
-    yield World(client_of(member, practice), ours, theirs)
-
-
-def make_row_for_member() -> Any:
-    from accounts.models import Membership
-
-    return make_row(Membership, roles=ALL_ROLES).user
+        member = make_row(Membership, roles=ALL_ROLES).user
+    return World(client_of(member, practice), ours, theirs)
 
 
 def ask(world: World, operation: Operation, path: str, body: Any = None, query: Any = None) -> tuple[int, Any]:

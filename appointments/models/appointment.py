@@ -1,4 +1,5 @@
 from datetime import datetime
+from typing import ClassVar
 
 from django.db import models
 
@@ -49,7 +50,7 @@ class Appointment(VersionedModel):
     overbook_reason = models.CharField(max_length=500, blank=True)
     notes = EncryptedTextField(blank=True, default="")
 
-    objects = AppointmentManager()
+    objects: ClassVar[AppointmentManager] = AppointmentManager()
 
     class Meta:
         ordering = ["start", "id"]

@@ -58,13 +58,19 @@ def ensure_user(email: str, name: str, credentials: Credentials, *, is_superuser
 
 def _member(email: str, name: str, roles: list[str], credentials: Credentials) -> Membership:
     user = ensure_user(email, name, credentials)
-    membership = Membership.objects.filter(user=user).first()
-    return membership or Membership.objects.create(user=user, roles=roles)
+    membership: Membership | None = Membership.objects.filter(user=user).first()
+    if membership is None:
+        membership = Membership(user=user, roles=roles)
+        membership.save(force_insert=True)
+    return membership
 
 
 def _calendar(membership: Membership, name: str, specialty: str) -> Resource:
     profile = ProviderProfile.objects.filter(membership=membership).first()
     if profile is None:
         profile = ProviderProfile.objects.create(membership=membership, display_name=name, specialty=specialty)
-    calendar = Resource.objects.filter(provider=profile).first()
-    return calendar or Resource.objects.create(kind=Resource.Kind.PROVIDER, name=name, provider=profile)
+    calendar: Resource | None = Resource.objects.filter(provider=profile).first()
+    if calendar is None:
+        calendar = Resource(kind=Resource.Kind.PROVIDER, name=name, provider=profile)
+        calendar.save(force_insert=True)
+    return calendar

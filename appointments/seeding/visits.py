@@ -8,6 +8,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from appointments.models import Appointment, AppointmentType, AvailabilityRule, ResourceAllocation, StatusEvent
+from appointments.services.allocation import occupied_period
 from appointments.transitions import BLOCKING, Status
 from patients.models import Patient
 from practices.models import CancellationReason, Practice, Resource
@@ -63,7 +64,9 @@ def _setting(practice: Practice, now: datetime) -> _Setting:
 
 
 def _empty_days(setting: _Setting, wanted: int) -> Iterator[_Day]:
-    rules = list(AvailabilityRule.objects.select_related("resource", "location").order_by("resource__name", "weekday"))
+    rules = list(
+        AvailabilityRule.objects.select_related("resource__provider", "location").order_by("resource__name", "weekday")
+    )
     working_days = wanted / VISITS_A_DAY / max(1, len({rule.resource_id for rule in rules}))
     span = round(working_days)
     today = setting.now.astimezone(setting.zone).date()
@@ -120,7 +123,7 @@ def _visit(
     return Appointment(
         patient_id=random.choice(setting.patients),
         appointment_type=kind,
-        provider_id=day.calendar.provider_id,
+        provider=day.calendar.provider,
         location=day.rule.location,
         start=start,
         end=end,
@@ -147,12 +150,12 @@ def _status(start: datetime, end: datetime, now: datetime, random: Random) -> St
 
 
 def _allocation(visit: Appointment, calendar: Resource) -> ResourceAllocation:
-    kind = visit.appointment_type
+    start, end = occupied_period(visit.appointment_type, visit.start, visit.end)  # type: ignore[arg-type]  # all have a time
     return ResourceAllocation(
         appointment=visit,
         resource=calendar,
-        start=visit.start - timedelta(minutes=kind.buffer_before),
-        end=visit.end + timedelta(minutes=kind.buffer_after),
+        start=start,
+        end=end,
         blocking=visit.status in BLOCKING,
     )
 

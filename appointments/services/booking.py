@@ -109,7 +109,7 @@ def _save(booking: Booking, planned: Plan) -> Appointment:
     if booking.hold:
         policy = PracticePolicy.objects.first() or PracticePolicy()
         expires = now + timedelta(seconds=policy.hold_ttl_seconds)
-    return Appointment.objects.create(
+    appointment: Appointment = Appointment.objects.create(
         patient=booking.patient,
         appointment_type=booking.appointment_type,
         provider=booking.provider,
@@ -123,3 +123,4 @@ def _save(booking: Booking, planned: Plan) -> Appointment:
         notes=booking.notes,
         source=booking.source,
     )
+    return appointment

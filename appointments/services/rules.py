@@ -30,7 +30,8 @@ MAX_LENGTH = timedelta(days=1)
 
 def zone_at(location: Location) -> str:
     """The location's zone, else the practice's."""
-    return location.time_zone or Practice.objects.get(pk=active_practice_id()).time_zone
+    zone: str = location.time_zone or Practice.objects.get(pk=active_practice_id()).time_zone
+    return zone
 
 
 def resolve_start(value: datetime, zone: str) -> datetime:
@@ -99,7 +100,7 @@ def is_own(provider: ProviderProfile, by: Actor) -> bool:
 
 
 def provider_resource(provider: ProviderProfile) -> Resource:
-    resource = Resource.objects.filter(provider=provider, active=True).first()
+    resource: Resource | None = Resource.objects.filter(provider=provider, active=True).first()
     if resource is None:
         raise refuse("provider", "no_calendar", "This provider has no calendar to book in.")
     return resource

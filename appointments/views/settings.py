@@ -1,4 +1,4 @@
-from typing import Any, TypeVar
+from typing import Any
 
 from django.db.models import QuerySet
 from rest_framework.serializers import BaseSerializer
@@ -16,8 +16,6 @@ from config.api.views import ArchivedModelViewSet, ModelViewSet
 from practices.models import Resource
 from practices.tenancy import current_actor
 
-RowT = TypeVar("RowT", AvailabilityRule, AvailabilityException)
-
 
 class AppointmentTypeViewSet(ArchivedModelViewSet[AppointmentType]):
     """Kinds of visit. One that is no longer offered is made inactive, since past visits refer to it."""
@@ -29,12 +27,12 @@ class AppointmentTypeViewSet(ArchivedModelViewSet[AppointmentType]):
     ordering_fields = ("name", "created_at")
 
 
-class _AvailabilityViewSet(ModelViewSet[RowT]):
+class _AvailabilityViewSet(ModelViewSet[Any]):
     """A provider reads and writes the hours of their own calendar, where the role table says so."""
 
     filterset_fields = {"resource": ["exact"], "location": ["exact"]}
 
-    def get_queryset(self) -> QuerySet[RowT]:
+    def get_queryset(self) -> QuerySet[Any]:
         rows = super().get_queryset()
         if sees_only_own(Area.AVAILABILITY):
             rows = rows.filter(resource__provider__membership__user=current_actor().id)
@@ -43,16 +41,16 @@ class _AvailabilityViewSet(ModelViewSet[RowT]):
     def is_own(self, row: Any) -> bool:
         return _is_own_calendar(row.resource)
 
-    def perform_create(self, serializer: BaseSerializer[RowT]) -> RowT:
+    def perform_create(self, serializer: BaseSerializer[Any]) -> Any:
         self._check_calendar(serializer)
         return super().perform_create(serializer)
 
-    def perform_update(self, serializer: BaseSerializer[RowT]) -> RowT:
+    def perform_update(self, serializer: BaseSerializer[Any]) -> Any:
         self._check_calendar(serializer)
         return super().perform_update(serializer)
 
     @staticmethod
-    def _check_calendar(serializer: BaseSerializer[RowT]) -> None:
+    def _check_calendar(serializer: BaseSerializer[Any]) -> None:
         """The calendar that the hours are for, or are moved to, has to be one that the caller may write."""
         resource = serializer.validated_data.get("resource")
         if resource is not None and not allowed(
@@ -65,14 +63,14 @@ def _is_own_calendar(resource: Resource) -> bool:
     return resource.provider is not None and resource.provider.membership.user_id == current_actor().id
 
 
-class AvailabilityRuleViewSet(_AvailabilityViewSet[AvailabilityRule]):
+class AvailabilityRuleViewSet(_AvailabilityViewSet):
     queryset = AvailabilityRule.objects.all()
     serializer_class = AvailabilityRuleSerializer
     ordering = ("weekday", "start_time")
     ordering_fields = {"weekday": ("weekday", "start_time")}
 
 
-class AvailabilityExceptionViewSet(_AvailabilityViewSet[AvailabilityException]):
+class AvailabilityExceptionViewSet(_AvailabilityViewSet):
     queryset = AvailabilityException.objects.all()
     serializer_class = AvailabilityExceptionSerializer
     ordering = ("start_date",)

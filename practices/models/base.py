@@ -39,8 +39,8 @@ class RemembersValues(models.Model):
         self._remember(kwargs.get("update_fields"))
 
     @classmethod
-    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any]) -> Self:
-        instance = super().from_db(db, field_names, values)
+    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **kwargs: Any) -> Self:
+        instance = super().from_db(db, field_names, values, **kwargs)
         instance.loaded_values = dict(zip(field_names, values, strict=False))
         return instance
 
@@ -110,10 +110,9 @@ class VersionedModel(TenantModel):
                 kwargs["update_fields"] = {*names, "version", "updated_at"}
         super().save(*args, **kwargs)
 
-    def _do_update(self, base_qs: Any, using: Any, pk_val: Any, values: Any, *args: Any, **kwargs: Any) -> bool:
-        updated = super()._do_update(  # type: ignore[misc]  # Django's hook for one row's UPDATE, absent from the stubs
-            base_qs.filter(version=self.version - 1), using, pk_val, values, *args, **kwargs
-        )
+    def _do_update(self, base_qs: Any, *args: Any, **kwargs: Any) -> bool:  # type: ignore[override]  # the rest passes through
+        """Django's hook for one row's UPDATE."""
+        updated = super()._do_update(base_qs.filter(version=self.version - 1), *args, **kwargs)
         if not updated:
             raise ConcurrentEdit
         return True

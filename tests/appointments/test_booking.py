@@ -183,6 +183,8 @@ def test_status_stamps_are_taken_back_by_undo(in_clinic: Any, booking: Make) -> 
     change_status(appointment, Action.CHECK_IN, by=SETUP)
     assert appointment.checked_in_at is not None
     change_status(appointment, Action.UNDO, by=SETUP)
+    appointment = Appointment.objects.get(pk=appointment.pk)
     assert (appointment.status, appointment.checked_in_at) == ("arrived", None)
     change_status(appointment, Action.UNDO, by=SETUP)
+    appointment = Appointment.objects.get(pk=appointment.pk)
     assert (appointment.status, appointment.arrived_at) == ("booked", None)
