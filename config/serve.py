@@ -21,6 +21,7 @@ def main() -> None:
         workers=chosen.workers,
         timeout_graceful_shutdown=chosen.stop_seconds,
         lifespan="off",
+        ws_max_size=4096,  # clients only say where they resume; longer messages are closed before they are in memory
         access_log=False,  # it would hold query strings; config.logs writes a line for each request
         log_config=None,  # LOGGING in the settings is everybody's
         server_header=False,

@@ -34,7 +34,7 @@ def database_url() -> str:
 
 
 class LiveServer:
-    """uvicorn as `make demo` starts it. `environment` overrides settings; `output` receives its log."""
+    """The web server as `make demo` starts it. `environment` overrides settings; `output` receives its log."""
 
     def __init__(self, environment: Mapping[str, str], *, output: Path | None = None) -> None:
         self.output = output
@@ -56,11 +56,10 @@ class LiveServer:
             "REDIS_URL": settings.REDIS_URL,
             **self.environment,
         }
-        command = ["-m", "uvicorn", "config.asgi:application", "--port", str(self.port), "--lifespan", "off"]
-        limits = ["--ws-max-size", "4096", "--timeout-graceful-shutdown", "1"]
+        command = ["-m", "config.serve", "--port", str(self.port), "--stop-seconds", "1"]
         with (self.output or Path(os.devnull)).open("ab") as output:
             self.process = subprocess.Popen(  # noqa: S603  # our own command
-                [sys.executable, *command, *limits],
+                [sys.executable, *command],
                 cwd=settings.BASE_DIR,
                 env=environment,
                 stderr=output if self.output else None,
