@@ -30,7 +30,7 @@ LOGINS = {
     "multi@demo.test": "provider in both practices",
     "root@demo.test": "platform superuser, sees no patient",
 }
-STOP_SECONDS = 4
+STOP_SECONDS = 3
 
 
 class Stopped(BaseException):
@@ -118,7 +118,7 @@ def _prepare(signals: Signals) -> frozenset[str]:
 
 def _start(host: str, port: int) -> dict[str, subprocess.Popen[bytes]]:
     """Web server and worker, out of the terminal's process group: only we pass signals on to them."""
-    environment = {"LOG_LEVEL": "WARNING", **os.environ, "WORKER_STOP_SECONDS": "2"}
+    environment = {"LOG_LEVEL": "WARNING", **os.environ, "WORKER_STOP_SECONDS": "1"}
     serve = ["-m", "config.serve", "--host", host, "--port", str(port), "--stop-seconds", "2"]
     return {
         name: subprocess.Popen([sys.executable, *command], start_new_session=True, env=environment)  # noqa: S603  # our own commands

@@ -1,8 +1,10 @@
 """Makes the virtualenv and installs the pinned packages: `python3 config/install.py run|dev`.
 
-Runs before anything is installed and under any Python 3.6 or newer, so it imports the standard library only.
+Runs before anything is installed and under any Python 3.7 or newer, so it imports the standard library only.
 A stamp holding the requirements' hash makes a second run instant; a lock lets two runs wait for each other.
 """
+
+from __future__ import annotations
 
 import fcntl
 import hashlib
@@ -10,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+from typing import NoReturn
 
 PROJECT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.abspath(os.environ.get("VENV") or os.path.join(PROJECT, ".venv"))
@@ -18,11 +21,11 @@ OLDEST = (3, 11)
 REQUIREMENTS = {"run": "requirements.txt", "dev": "requirements-dev.txt"}
 
 
-def fail(sentence):
+def fail(sentence: str) -> NoReturn:
     sys.exit("install: " + sentence)
 
 
-def find_python():
+def find_python() -> str:
     """The interpreter for the virtualenv: this one if it is new enough, else a newer one on the path."""
     if sys.version_info >= OLDEST:
         return sys.executable
@@ -31,15 +34,15 @@ def find_python():
         if found:
             return found
     oldest = ".".join(map(str, OLDEST))
-    return fail(f"Python {oldest} or newer is needed: install it, or name it with PYTHON=/path/to/python3.")
+    fail(f"Python {oldest} or newer is needed: install it, or name it with PYTHON=/path/to/python3.")
 
 
-def fingerprint(path):
+def fingerprint(path: str) -> str:
     with open(path, "rb") as file:
         return hashlib.sha256(file.read()).hexdigest()
 
 
-def is_current(wanted):
+def is_current(wanted: str) -> bool:
     """Whether the virtualenv works and already holds these requirements."""
     stamp = os.path.join(VENV, "installed." + wanted)
     try:
@@ -50,7 +53,7 @@ def is_current(wanted):
     return same and os.access(os.path.join(VENV, "bin", "python"), os.X_OK)
 
 
-def call(command):
+def call(command: list[str]) -> str:
     """Run quietly; on failure return what it said last."""
     done = subprocess.run(  # noqa: S603  # our own commands
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
@@ -59,7 +62,7 @@ def call(command):
     return "" if done.returncode == 0 else (lines or ["it said nothing"])[-1]
 
 
-def make_virtualenv():
+def make_virtualenv() -> None:
     python = find_python()
     problem = call([python, "-m", "venv", "--clear", VENV])
     if problem:
@@ -69,7 +72,7 @@ def make_virtualenv():
         )
 
 
-def install(requirements):
+def install(requirements: str) -> None:
     """With uv, which takes seconds; with plain pip when uv can't be had."""
     inside = os.path.join(VENV, "bin", "python")
     uv = os.path.join(VENV, "bin", "uv")
@@ -82,7 +85,7 @@ def install(requirements):
         fail(f"The packages of {requirements} could not be installed ({problem}): is the package index reachable?")
 
 
-def main():
+def main() -> None:
     wanted = sys.argv[1]
     if is_current(wanted):
         return

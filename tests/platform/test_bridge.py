@@ -36,7 +36,8 @@ def call(application: Any, *bodies: bytes, max_body_bytes: int = 100, **scope: A
         sent.append(event)
 
     bridge = WSGIBridge(application, threads=1, max_body_bytes=max_body_bytes)
-    asyncio.run(bridge({**SCOPE, **scope}, receive, send))  # type: ignore[arg-type]  # plain dicts for ASGI's
+    request: Any = {**SCOPE, **scope}
+    asyncio.run(bridge(request, receive, send))  # type: ignore[arg-type]  # plain dicts for ASGI's
     bridge.threads.shutdown()
     return sent
 
