@@ -64,10 +64,10 @@ class AuditEvent(EventFields, TenantModel):
     area = "audit"
     audited: ClassVar[bool] = False
 
-    created_at = None
-    updated_at = None
+    created_at = None  # type: ignore[assignment]  # Django's way to leave out an inherited field: `at` says it
+    updated_at = None  # type: ignore[assignment]  # as above: never updated
 
-    objects = AuditEventManager()
+    objects: ClassVar[AuditEventManager] = AuditEventManager()
 
     class Meta:
         ordering = ["-at", "-id"]

@@ -27,7 +27,9 @@ class AppendOnlyQuerySet(models.QuerySet[ModelT_co]):
         raise AppendOnly
 
 
-class AuditEventQuerySet(AppendOnlyQuerySet[ModelT_co], TenantQuerySet[ModelT_co]):
+class AuditEventQuerySet(  # type: ignore[override]  # the plugin's as_manager() of two bases
+    AppendOnlyQuerySet[ModelT_co], TenantQuerySet[ModelT_co]
+):
     def about_patient(self, patient_id: UUID) -> "AuditEventQuerySet[ModelT_co]":
         """Events that read or wrote this patient's data; found by index, which an array's operators can't use here."""
         events = RawSQL("SELECT event_id FROM audit_event_patient WHERE patient_id = %s", [patient_id])

@@ -129,8 +129,9 @@ def on_login_failure(
 
 def _practices_of(user_id: UUID | None) -> list[UUID]:
     """Asked for an unknown user as well, so that the answer takes as long."""
-    with identity_scope(user_id or NO_CONTEXT):
-        members = own_rows(Membership).filter(user_id=user_id, status=Membership.Status.ACTIVE)
+    known = user_id or NO_CONTEXT
+    with identity_scope(known):
+        members = own_rows(Membership).filter(user_id=known, status=Membership.Status.ACTIVE)
         return list(members.values_list("practice_id", flat=True))
 
 

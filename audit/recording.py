@@ -94,7 +94,7 @@ class _Buffer:
 
     def write(self, scope: Scope) -> None:
         connection = connections[scope.using]
-        alive = {id(callback) for _, callback, _ in connection.run_on_commit if isinstance(callback, _Mark)}
+        alive = {id(entry[1]) for entry in connection.run_on_commit}
         events = [event for mark, event in self.waiting if mark is None or id(mark) in alive]
         mine = {id(mark) for mark in self.marks.values()}
         connection.run_on_commit = [entry for entry in connection.run_on_commit if id(entry[1]) not in mine]

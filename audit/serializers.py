@@ -10,7 +10,7 @@ from config.api.serializers import StrictModelSerializer, StrictSerializer
 class ActorSerializer(StrictSerializer):
     kind = serializers.ChoiceField(choices=AuditEvent.ActorKind.choices)
     id = serializers.UUIDField(allow_null=True)
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # the metaclass takes it off the class
     roles = serializers.ListField(child=serializers.CharField())
 
 
