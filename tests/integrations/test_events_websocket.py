@@ -32,9 +32,12 @@ QUICK = {"EVENTS_RESUME_SECONDS": "0.3", "EVENTS_HEARTBEAT_SECONDS": "1", "EVENT
 
 
 @pytest.fixture(scope="module")
-def server(django_db_setup: None) -> Iterator[LiveServer]:
-    with LiveServer({**QUICK, "CORS_ALLOWED_ORIGINS": APP}) as started:
+def server(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """One for most tests; none of them may make it log a traceback."""
+    output = tmp_path_factory.mktemp("server") / "server.log"
+    with LiveServer({**QUICK, "CORS_ALLOWED_ORIGINS": APP}, output=output) as started:
         yield started
+    assert "Traceback" not in output.read_text()
 
 
 @pytest.fixture
@@ -327,6 +330,17 @@ def test_client_that_takes_nothing_is_closed(server: LiveServer, practice: Pract
             assert listening.seqs(10) == list(range(39_991, 40_001))
         time.sleep(3)
         assert close_code(lazy, timeout=30) == 4408
+
+
+def test_client_that_vanishes_leaves_the_others_alone(
+    server: LiveServer, practice: Practice, member: MemberClient
+) -> None:
+    with server.listening(ticket_of(member), resume=0) as listening:
+        for _ in range(5):
+            gone = server.connect(ticket_of(member))
+            gone.socket.close()  # no closing handshake
+        log_events(practice, 3)
+        assert listening.seqs(3) == [1, 2, 3]
 
 
 def test_server_that_stops_says_so_and_has_logged_no_ticket(
