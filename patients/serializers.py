@@ -21,23 +21,16 @@ EDITABLE = [
 ]
 
 
+COLUMNS = ["id", *EDITABLE, "status", "merged_into", "version", "created_at", "updated_at"]
+
+
 class PatientSerializer(StrictModelSerializer[Patient]):
     phone = serializers.CharField(read_only=True, allow_null=True, help_text="The primary one, in E.164.")
     email = serializers.CharField(read_only=True, allow_null=True, help_text="The primary one.")
 
     class Meta:
         model = Patient
-        fields = [
-            "id",
-            *EDITABLE,
-            "status",
-            "merged_into",
-            "phone",
-            "email",
-            "version",
-            "created_at",
-            "updated_at",
-        ]
+        fields = [*COLUMNS, "phone", "email"]
         read_only_fields = fields
 
 

@@ -1,11 +1,13 @@
 import secrets
 from datetime import timedelta
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models, transaction
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from patients.names import WORD_LENGTH, normalise, words
 from patients.querysets import NAME_FIELDS, PatientManager, PatientNameManager
@@ -107,16 +109,19 @@ class Patient(VersionedModel):
 
     @property
     def phone(self) -> str | None:
-        return self._primary("phone")
+        """The primary one."""
+        return self._primary.get((self.pk, "phone"))
 
     @property
     def email(self) -> str | None:
-        return self._primary("email")
+        """The primary one."""
+        return self._primary.get((self.pk, "email"))
 
-    def _primary(self, kind: str) -> str | None:
-        """The value of the first contact point in use; one query unless they were prefetched."""
-        rows = [row for row in self.contacts.all() if row.kind == kind and row.use != "old"]
-        return min(rows, key=lambda row: (row.rank, row.pk)).value if rows else None
+    @cached_property
+    def _primary(self) -> dict[tuple[UUID, str], str]:
+        contacts: Any = self.contacts.all()
+        primary: dict[tuple[UUID, str], str] = contacts.primary_of([self.pk])
+        return primary
 
     def clean(self) -> None:
         """Nobody is born or dies tomorrow, or dies before being born; a day's leeway for the time zones."""
