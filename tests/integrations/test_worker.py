@@ -57,7 +57,7 @@ def start_worker(twilio: TwilioCounterpart) -> Iterator[Callable[[], "subprocess
         "TWILIO_ACCOUNT_SID": twilio.account_sid,
         "TWILIO_AUTH_TOKEN": twilio.auth_token,
         "TWILIO_FROM": "+15005550006",
-        "WORKER_STALLED_AFTER_SECONDS": "2",
+        "WORKER_STALLED_AFTER_SECONDS": "6",
     }
 
     def start() -> "subprocess.Popen[bytes]":
@@ -73,7 +73,7 @@ def start_worker(twilio: TwilioCounterpart) -> Iterator[Callable[[], "subprocess
         process.wait()
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 40) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 90) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it didn't happen in time"
@@ -120,7 +120,7 @@ def test_worker_sends_what_is_queued_and_stops_on_sigterm(
     wait_until(lambda: status_of(message) == MessageStatus.SENT)
     assert [form["To"] for form in twilio.accepted] == ["+12125550123"]
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(timeout=10) == 0
+    assert worker.wait(timeout=20) == 0
     assert not ProcrastinateJob.objects.exists()
 
 
