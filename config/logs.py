@@ -151,6 +151,8 @@ def logging_configuration(*, as_json: bool, level: str) -> dict[str, Any]:
             "django": {"handlers": [], "level": level},
             "django.request": {"level": "CRITICAL"},
             "django.server": {"handlers": [], "level": level, "propagate": True},
+            # A traceback each second while Redis is away; /readyz and our own warnings tell of it.
+            "channels_redis.pubsub": {"level": "CRITICAL"},
             "procrastinate.blueprints": {"level": "WARNING"},
             "procrastinate.periodic": {"level": "WARNING"},
             "uvicorn": {"handlers": [], "level": level, "propagate": True},
