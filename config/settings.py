@@ -265,6 +265,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "MessageChannel": "integrations.models.MessageChannel",
         "MessageStatus": "integrations.models.MessageStatus",
     },
+    "POSTPROCESSING_HOOKS": ["config.api.schema.name_enums"],
     "SERVE_INCLUDE_SCHEMA": False,
     "GET_LIB_DOC_EXCLUDES": "config.api.schema.doc_excludes",
     "APPEND_COMPONENTS": CONTRACT_COMPONENTS,

@@ -87,6 +87,19 @@ class UUIDField(serializers.UUIDField):
 
 
 class ChoiceField(serializers.ChoiceField):
+    """One of the choices. A column that says "none of them" with "" is null in JSON, not one more member."""
+
+    def __init__(self, choices: Any, *, blank_is_null: bool = False, **kwargs: Any) -> None:
+        self.blank_is_null = blank_is_null
+        super().__init__(choices, **{**kwargs, **({"allow_null": True} if blank_is_null else {})})
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        value = super().run_validation(data)
+        return "" if value is None and self.blank_is_null else value
+
+    def to_representation(self, value: Any) -> Any:
+        return None if value == "" and self.blank_is_null else super().to_representation(value)
+
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, str | int) or isinstance(data, bool):
             self.fail("invalid_choice", input=_shown(data))

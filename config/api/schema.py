@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.hooks import postprocess_schema_enums
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import build_parameter_type, get_lib_doc_excludes, get_view_model
 from rest_framework import serializers
@@ -160,6 +161,19 @@ def _refuse_blank(schema: dict[str, Any]) -> None:
     if schema.get("type") == "string" and not {"enum", "format"} & set(schema):
         schema.setdefault("minLength", 1)
         schema.setdefault("maxLength", MAX_VALUE_LENGTH)
+
+
+def name_enums(result: Any, generator: Any, **kwargs: Any) -> Any:
+    """drf-spectacular's components for choices, and null beside them where a field has it, which that forgets."""
+    schemas = result["components"]["schemas"].values()
+    holders = [schema["properties"] for schema in schemas if "properties" in schema]
+    nullable = [(holder, name) for holder in holders for name, each in holder.items() if None in each.get("enum", ())]
+    result = postprocess_schema_enums(result, generator, **kwargs)
+    for holder, name in nullable:
+        field = holder[name]
+        named = {"$ref": field.pop("$ref")} if "$ref" in field else field.pop("allOf")[0]
+        field["oneOf"] = [named, {"type": "null"}]
+    return result
 
 
 def doc_excludes() -> list[type]:

@@ -76,6 +76,12 @@ class StrictModelSerializer(_Strict[M], serializers.ModelSerializer[M]):
     serializer_related_field = fields.RelatedIdField
     serializer_choice_field = fields.ChoiceField
 
+    def build_standard_field(self, field_name: str, model_field: Any) -> Any:
+        field_class, kwargs = super().build_standard_field(field_name, model_field)
+        if issubclass(field_class, fields.ChoiceField) and kwargs.pop("allow_blank", False):
+            kwargs["blank_is_null"] = True
+        return field_class, kwargs
+
     def run_validation(self, data: Any = empty) -> Any:
         attrs = super().run_validation(data)
         if isinstance(attrs, Mapping):

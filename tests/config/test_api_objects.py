@@ -152,3 +152,19 @@ def test_without_token_is_401_with_challenge(nobody: Client) -> None:
     assert response.json()["code"] == "not_authenticated"
     assert response["WWW-Authenticate"].startswith("Bearer")
     assert "RateLimit" in response
+
+
+def test_choice_left_open_is_null_and_not_an_empty_member() -> None:
+    from appointments.models import Appointment
+    from config.api.serializers import StrictModelSerializer
+
+    class Stage(StrictModelSerializer[Appointment]):
+        class Meta:
+            model = Appointment
+            fields = ["flow_stage"]
+
+    assert Stage(Appointment(flow_stage="")).data == {"flow_stage": None}
+    assert Stage(Appointment(flow_stage="waiting")).data == {"flow_stage": "waiting"}
+    for given, kept in ((None, ""), ("waiting", "waiting")):
+        field = Stage().fields["flow_stage"]
+        assert field.run_validation(given) == kept
