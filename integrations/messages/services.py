@@ -2,6 +2,7 @@
 
 from django.db import transaction
 from django.utils import timezone
+from procrastinate.types import JSONDict
 
 from appointments.models import Appointment
 from integrations.models import Message, MessageChannel, MessageKind, MessageTemplate
@@ -36,7 +37,8 @@ def queue_messages(*, kind: MessageKind, appointment: Appointment) -> list[Messa
     ]
     if messages:
         Message.objects.bulk_create(messages)
-        enqueue(send_message, *({"practice_id": str(row.practice_id), "message_id": str(row.pk)} for row in messages))
+        jobs: list[JSONDict] = [{"practice_id": str(row.practice_id), "message_id": str(row.pk)} for row in messages]
+        enqueue(send_message, *jobs)
     return messages
 
 
