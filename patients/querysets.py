@@ -95,7 +95,7 @@ class ContactPointQuerySet(TenantQuerySet["ContactPoint"]):
 
     def primary_of(self, patients: Collection[UUID]) -> dict[tuple[UUID, str], str]:
         """(patient, kind) -> the value of the first contact point in use; one query."""
-        rows = (
+        rows: Iterable[tuple[UUID, UUID, str, Any]] = (
             self.filter(patient_id__in=patients)
             .exclude(use="old")
             .order_by("patient_id", "kind", "rank", "id")

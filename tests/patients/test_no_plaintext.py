@@ -4,9 +4,10 @@ import json
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
-from django_redis import get_redis_connection
+from redis import Redis
 
 from patients.models import Patient
 from practices.models import Practice
@@ -62,7 +63,7 @@ def tables_dumped() -> dict[str, str]:
 
 
 def redis_dumped() -> str:
-    redis = get_redis_connection("default")
+    redis: Any = Redis.from_url(settings.REDIS_URL)
     readers: dict[bytes, Any] = {
         b"string": redis.get,
         b"hash": redis.hgetall,
