@@ -5,6 +5,7 @@ class AuditConfig(AppConfig):
     name = "audit"
 
     def ready(self) -> None:
-        from audit import receivers
+        from audit import logins, receivers
 
         receivers.connect()
+        logins.connect()

@@ -9,19 +9,14 @@ from django.db import IntegrityError, models
 from django.db.models.signals import post_delete, post_save
 from django.http import HttpRequest
 
-from accounts import signals as account_signals
-from accounts.models import Membership, User
 from audit import changes
 from audit.models import AuditEvent
 from audit.recording import record, record_apart, record_on_platform, record_seen
-from config.api.client import client_address
 from patients.signals import patient_data_read
 from practices import signals
-from practices.middleware import operation_of
-from practices.tenancy import NO_CONTEXT, Actor, Scope, identity_scope, own_rows
+from practices.tenancy import Scope
 
 Action = AuditEvent.Action
-USER = "accounts.user"
 DENIED = frozenset({401, 403, 404})
 
 
@@ -34,10 +29,6 @@ def connect() -> None:
     signals.bulk_updated.connect(on_bulk_update, dispatch_uid="audit")
     signals.request_refused.connect(on_refusal, dispatch_uid="audit")
     patient_data_read.connect(on_patient_data_read, dispatch_uid="audit")
-    account_signals.logged_in.connect(on_login, dispatch_uid="audit")
-    account_signals.login_failed.connect(on_login_failure, dispatch_uid="audit")
-    account_signals.logged_out.connect(on_logout, dispatch_uid="audit")
-    account_signals.token_replayed.connect(on_replay, dispatch_uid="audit")
 
 
 def on_save(
@@ -101,38 +92,6 @@ def on_refusal(sender: object, request: HttpRequest, status: int, scope: Scope, 
     except IntegrityError:
         # The token names a practice that is not there (a restored database): the platform's log keeps it.
         record_on_platform(scope, action, entity, entity_id, status=status)
-
-
-def on_login(sender: object, user: User, **kwargs: Any) -> None:
-    record(Action.LOGIN, USER, user.pk)
-
-
-def on_logout(sender: object, user_id: UUID, **kwargs: Any) -> None:
-    record(Action.LOGOUT, USER, user_id)
-
-
-def on_replay(sender: type[models.Model], session: models.Model, **kwargs: Any) -> None:
-    record(Action.TOKEN_REPLAYED, sender._meta.label_lower, session.pk)
-
-
-def on_login_failure(
-    sender: object, email_hash: str, user_id: UUID | None, reason: str, request: HttpRequest, **kwargs: Any
-) -> None:
-    """In the platform's log, and in that of every practice the user is a member of."""
-    actor = Actor(kind="anonymous", label=f"email:{email_hash}")
-    scope = Scope(None, actor, getattr(request, "request_id", ""), client_address(request) or None)
-    scope.operation = operation_of(request)
-    for practice_id in (None, *_practices_of(user_id)):
-        scope.practice_id = practice_id
-        record_apart(scope, Action.LOGIN_FAILED, USER, user_id, reason=reason, status=401)
-
-
-def _practices_of(user_id: UUID | None) -> list[UUID]:
-    """Asked for an unknown user as well, so that the answer takes as long."""
-    known = user_id or NO_CONTEXT
-    with identity_scope(known):
-        members = own_rows(Membership).filter(user_id=known, status=Membership.Status.ACTIVE)
-        return list(members.values_list("practice_id", flat=True))
 
 
 def on_patient_data_read(sender: type[models.Model], patient_ids: Iterable[UUID | str], **kwargs: Any) -> None:

@@ -1,13 +1,15 @@
+from contextlib import nullcontext
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.hashers import check_password
 from django.db import models
 from django.db.models.functions import Lower
 
 from accounts.roles import Access, allowed
 from practices.models import RemembersValues, new_id
 from practices.querysets import AnnouncedQuerySet
-from practices.tenancy import current_scope
+from practices.tenancy import current_scope, identity_scope
 
 _ACCESS_OF_PERMISSION = {"view": Access.READ, "add": Access.WRITE, "change": Access.WRITE, "delete": Access.FULL}
 
@@ -60,6 +62,16 @@ class User(RemembersValues, AbstractBaseUser):
     def clean(self) -> None:
         super().clean()
         self.email = self.email.lower()
+
+    def check_password(self, raw_password: str) -> bool:
+        """Django's, which writes the hash anew when its settings have changed: here as the user's own act."""
+        return check_password(raw_password, self.password, self._rehash)
+
+    def _rehash(self, raw_password: str) -> None:
+        with nullcontext() if current_scope() else identity_scope(self.pk):
+            self.set_password(raw_password)
+            self._password = None  # or saving would tell the password validators of a change
+            self.save(update_fields=["password"])
 
     @property
     def is_staff(self) -> bool:

@@ -4,6 +4,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.contrib.auth.hashers import Argon2PasswordHasher
+from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts import tokens
@@ -110,6 +112,36 @@ def test_failed_login_of_a_member_shows_in_the_practice(practice: Practice, othe
         assert user.email not in event.actor_label
     with practice_scope(other_practice, actor=SETUP):
         assert not AuditEvent.objects.filter(action="login-failed").exists()
+
+
+def test_admin_login_and_logout_show_in_the_member_s_practices(practice: Practice, other_practice: Practice) -> None:
+    user = UserFactory.create()
+    with practice_scope(practice, actor=SETUP):
+        MembershipFactory.create(user=user)
+    browser = Client()
+    browser.force_login(user)
+    browser.logout()
+    with practice_scope(practice, actor=SETUP):
+        found = AuditEvent.objects.filter(actor_id=user.pk).order_by("at", "id")
+        assert [(event.action, event.entity_id) for event in found] == [("login", user.pk), ("logout", user.pk)]
+    with practice_scope(other_practice, actor=SETUP):
+        assert not AuditEvent.objects.filter(actor_id=user.pk).exists()
+    with platform_scope(actor=SETUP):
+        assert PlatformAuditEvent.objects.filter(actor_id=user.pk).count() == 2
+
+
+def test_login_that_renews_the_password_s_hash_is_the_user_s_own_act(practice: Practice) -> None:
+    class Weaker(Argon2PasswordHasher):
+        time_cost = 1
+
+    user = UserFactory.create(password=Weaker().encode(PASSWORD, "some-salt"))
+    with practice_scope(practice, actor=SETUP):
+        MembershipFactory.create(user=user)
+    body = {"grant_type": "password", "username": user.email, "password": PASSWORD}
+    assert APIClient().post(TOKEN, body, format="json").status_code == 200
+    with platform_scope(actor=SETUP):
+        (event,) = PlatformAuditEvent.objects.filter(actor_id=user.pk)
+        assert (event.action, event.entity_id, event.changes) == ("update", user.pk, {"password": None})
 
 
 @pytest.mark.django_db

@@ -1,0 +1,86 @@
+"""Logins, failed ones and log-outs, of the API and the admin."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.signals import user_logged_in, user_logged_out
+from django.db import models
+from django.http import HttpRequest
+
+from accounts import signals
+from accounts.models import Membership, User
+from audit.models import AuditEvent
+from audit.recording import record, record_apart
+from config.api.client import client_address
+from practices.middleware import operation_of
+from practices.tenancy import NO_CONTEXT, Actor, Scope, current_scope, identity_scope, own_rows
+
+Action = AuditEvent.Action
+USER = "accounts.user"
+
+
+def connect() -> None:
+    signals.logged_in.connect(on_login, dispatch_uid="audit")
+    signals.login_failed.connect(on_login_failure, dispatch_uid="audit")
+    signals.logged_out.connect(on_logout, dispatch_uid="audit")
+    signals.token_replayed.connect(on_replay, dispatch_uid="audit")
+    user_logged_in.connect(on_admin_login, dispatch_uid="audit")
+    user_logged_out.connect(on_admin_logout, dispatch_uid="audit")
+
+
+def on_login(sender: object, user: User, **kwargs: Any) -> None:
+    record(Action.LOGIN, USER, user.pk)
+
+
+def on_logout(sender: object, user_id: UUID, **kwargs: Any) -> None:
+    record(Action.LOGOUT, USER, user_id)
+
+
+def on_replay(sender: type[models.Model], session: models.Model, **kwargs: Any) -> None:
+    record(Action.TOKEN_REPLAYED, sender._meta.label_lower, session.pk)
+
+
+def on_login_failure(
+    sender: object, email_hash: str, user_id: UUID | None, reason: str, request: HttpRequest | None, **kwargs: Any
+) -> None:
+    actor = Actor(kind="anonymous", label=f"email:{email_hash}")
+    _record_everywhere(Action.LOGIN_FAILED, actor, user_id, request, reason=reason, status=401)
+
+
+def on_admin_login(sender: object, user: User, request: HttpRequest | None = None, **kwargs: Any) -> None:
+    _record_of_admin(Action.LOGIN, user, request)
+
+
+def on_admin_logout(sender: object, user: User | None, request: HttpRequest | None = None, **kwargs: Any) -> None:
+    if user is not None:  # whose session had ended already
+        _record_of_admin(Action.LOGOUT, user, request)
+
+
+def _record_of_admin(action: str, user: User, request: HttpRequest | None) -> None:
+    """In the practice that is chosen, if one is; else wherever the user belongs."""
+    scope = current_scope()
+    if scope is not None and scope.practice_id is not None:
+        record(action, USER, user.pk)
+    else:
+        _record_everywhere(action, Actor.user(user.pk, label=str(user)), user.pk, request)
+
+
+def _record_everywhere(
+    action: str, actor: Actor, user_id: UUID | None, request: HttpRequest | None, **more: Any
+) -> None:
+    """In the platform's log, and in that of every practice the user is a member of."""
+    scope = Scope(None, actor)
+    if request is not None:
+        scope.request_id, scope.ip = getattr(request, "request_id", ""), client_address(request) or None
+        scope.operation = operation_of(request)
+    for practice_id in (None, *_practices_of(user_id)):
+        scope.practice_id = practice_id
+        record_apart(scope, action, USER, user_id, **more)
+
+
+def _practices_of(user_id: UUID | None) -> list[UUID]:
+    """Asked for an unknown user as well, so that the answer takes as long."""
+    known = user_id or NO_CONTEXT
+    with identity_scope(known):
+        members = own_rows(Membership).filter(user_id=known, status=Membership.Status.ACTIVE)
+        return list(members.values_list("practice_id", flat=True))
