@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from django.conf import settings
@@ -15,19 +14,6 @@ from practices.models import Practice
 from practices.tenancy import Actor, platform_scope, practice_scope
 
 SETUP = Actor.system("tests")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Each worker has a Redis database of its own (Valkey has 16)."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
-    parts = urlsplit(settings.REDIS_URL)
-    url = urlunsplit(parts._replace(path=f"/{int(worker) + 1}"))
-    settings.REDIS_URL = url
-    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # whitenoise warns of a missing one
-    caches: Any = settings.CACHES
-    caches["default"]["LOCATION"] = url
-    layers: Any = settings.CHANNEL_LAYERS
-    layers["default"]["CONFIG"]["hosts"] = [url]
 
 
 @pytest.fixture(scope="session")

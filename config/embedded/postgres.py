@@ -25,6 +25,9 @@ SETTINGS = {
     "shared_preload_libraries": "pg_stat_statements",
     "timezone": "UTC",
     "log_timezone": "UTC",
+    # Statements and error details quote what patients told.
+    "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
 }
 # For data that may be lost with the machine: tests spend a third of their time waiting for the disk otherwise.
 THROW_AWAY_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
