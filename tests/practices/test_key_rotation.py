@@ -6,13 +6,14 @@ import pytest
 from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from patients.models import Patient, PatientIdentifier
 from practices.encryption import KeyUnreadable, keys, rotation
 from practices.models import Practice, PracticeKey
-from practices.tenancy import Actor, practice_scope
+from practices.tenancy import Actor, ScopeError, practice_scope
 
 SETUP = Actor.system("tests")
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -202,3 +203,27 @@ def test_first_keys_are_made_once_by_many_at_the_same_time(practice: Practice) -
         thread.join()
     assert len(rings) == 4
     assert len(set(rings)) == 1
+
+
+def test_opened_keys_are_kept_for_a_moment_and_for_so_many_practices(
+    practice: Practice, other_practice: Practice, rows: list[PatientIdentifier], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "KEY_CACHE_SECONDS", 60.0)
+    monkeypatch.setattr(keys, "KEY_CACHE_PRACTICES", 1)
+
+    def cost(of: Practice) -> int:
+        with practice_scope(of, actor=SETUP), CaptureQueriesContext(connection) as captured:
+            keys.ring_of(of.pk)
+        return len(captured)
+
+    assert [cost(practice), cost(practice), cost(other_practice), cost(other_practice), cost(practice)] == [
+        1,
+        0,
+        1,
+        0,
+        1,
+    ]
+    keys.forget(practice.pk)
+    assert cost(practice) == 1
+    with practice_scope(practice, actor=SETUP), pytest.raises(ScopeError):
+        keys.ring_of(other_practice.pk)
