@@ -55,9 +55,12 @@ def is_current(wanted: str) -> bool:
 
 def call(command: list[str]) -> str:
     """Run quietly; on failure return what it said last."""
-    done = subprocess.run(  # noqa: S603  # our own commands
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
-    )
+    try:
+        done = subprocess.run(  # noqa: S603  # our own commands
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+        )
+    except OSError as error:
+        return f"{command[0]}: {error.strerror}"
     lines = done.stdout.decode(errors="replace").strip().splitlines()
     return "" if done.returncode == 0 else (lines or ["it said nothing"])[-1]
 
@@ -99,10 +102,11 @@ def main() -> None:
         if is_current(wanted):
             return
         sys.stderr.write(f"Installing the pinned packages into {VENV} ...\n")
-        usable = os.path.exists(os.path.join(VENV, "made")) and not call([os.path.join(VENV, "bin", "python"), "-V"])
+        made = os.path.join(VENV, "made")  # written last, so that a half-made virtualenv is made again
+        usable = os.path.exists(made) and not call([os.path.join(VENV, "bin", "python"), "-V"])
         if not usable:
             make_virtualenv()
-            open(os.path.join(VENV, "made"), "w").close()
+            open(made, "w").close()
         requirements = os.path.join(PROJECT, REQUIREMENTS[wanted])
         install(requirements)
         with open(os.path.join(VENV, "installed." + wanted), "w") as file:
