@@ -63,7 +63,7 @@ class User(RemembersValues, AbstractBaseUser):
         super().clean()
         self.email = self.email.lower()
 
-    def check_password(self, raw_password: str) -> bool:
+    def check_password(self, raw_password: str | None) -> bool:
         """Django's, which writes the hash anew when its settings have changed: here as the user's own act."""
         return check_password(raw_password, self.password, self._rehash)
 
