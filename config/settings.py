@@ -296,7 +296,7 @@ EVENTS_HEARTBEAT_SECONDS = env.float("EVENTS_HEARTBEAT_SECONDS", 25.0)
 # A client that takes nothing for so long is closed.
 EVENTS_SEND_SECONDS = env.float("EVENTS_SEND_SECONDS", 10.0)
 # How long a new connection may take to say from where it resumes, before events are sent.
-EVENTS_RESUME_SECONDS = env.float("EVENTS_RESUME_SECONDS", 1.0)
+EVENTS_RESUME_SECONDS = env.float("EVENTS_RESUME_SECONDS", 2.0)
 
 # --- Time, language, files --------------------------------------------------------------------------
 LANGUAGE_CODE = "en"

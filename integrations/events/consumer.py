@@ -17,6 +17,7 @@ import orjson
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, WebSocketScope
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
+from django.db import DatabaseError
 from django.utils import timezone
 
 from integrations.events import feed, log
@@ -34,6 +35,8 @@ BAD_TICKET = 4401
 REFUSED = 4403
 TOO_SLOW = 4408
 NOT_TEXT, NOT_KNOWN, TOO_BIG, FAILED = 1003, 1008, 1009, 1011
+MAX_RESUMES = 20
+"""In a connection's life; a client needs one."""
 
 
 class BadMessage(ValueError):
@@ -71,6 +74,7 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels 
     """The last event that the client has been sent, or needn't be."""
     stream: asyncio.Task[None] | None = None
     closing: asyncio.Task[None] | None = None
+    resumes = 0
 
     async def connect(self) -> None:
         """Refuses after accepting, since a browser isn't told the code of a connection that never was."""
@@ -80,7 +84,12 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels 
         if not origin_allowed(self.scope["headers"]):
             self.end(REFUSED)
             return
-        admission = await in_thread(redeem)(ticket)
+        try:
+            admission = await in_thread(redeem)(ticket)
+        except DatabaseError as error:
+            logger.warning("events_without_database", extra={"error": type(error).__name__})
+            self.end(feed.TRY_AGAIN_LATER)
+            return
         if admission is None:
             self.end(BAD_TICKET)
         elif not subjects_heard_by(admission.roles):
@@ -102,7 +111,10 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels 
             self.position = await self._checked(resume_position(text_data))
         except BadMessage as bad:
             self.end(bad.code)
-            return
+        except TimeoutError:
+            self.end(TOO_SLOW)
+        except (DatabaseError, OSError):
+            self.end(feed.TRY_AGAIN_LATER)
         self.resumed.set()
         self.listener.news.set()
 
@@ -133,6 +145,9 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels 
 
     async def _checked(self, seq: int) -> int:
         """The position to go on from. For one beyond our newest event the client is told to start anew."""
+        self.resumes += 1
+        if self.resumes > MAX_RESUMES:
+            raise BadMessage(NOT_KNOWN)
         newest = self.feed.position or 0
         if seq > newest:  # another process may have been quicker than our feed
             newest = await in_thread(feed.newest)(self.listener.admission.practice_id)
@@ -149,6 +164,9 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels 
             self.end(TOO_SLOW)
         except OSError:
             pass  # the client went away while something was sent
+        except DatabaseError as error:
+            logger.warning("events_without_database", extra={"error": type(error).__name__})
+            self.end(feed.TRY_AGAIN_LATER)
         except Exception:
             logger.exception("events_stream_failed")
             self.end(FAILED)

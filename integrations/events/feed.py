@@ -138,7 +138,8 @@ class Feed:
         self._take(found)
         self.ready.set()
         for listener, session_id in asked.items():
-            self._judge(listener, found.roles.get(session_id, ()))
+            if listener in self.listeners:
+                self._judge(listener, found.roles.get(session_id, ()))
         return len(found.events)
 
     def _take(self, found: Look) -> None:

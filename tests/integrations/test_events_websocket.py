@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 BY = Actor.system("tests")
 APP = "https://app.clinic.test"
-QUICK = {"EVENTS_RESUME_SECONDS": "0.3", "EVENTS_HEARTBEAT_SECONDS": "1", "EVENTS_SEND_SECONDS": "1"}
+QUICK = {"EVENTS_HEARTBEAT_SECONDS": "1", "EVENTS_SEND_SECONDS": "1"}
 
 
 @pytest.fixture(scope="module")
@@ -162,8 +163,10 @@ def test_restricted_patients_are_heard_of_by_those_who_see_them(
 
 def test_ticket_opens_one_connection(server: LiveServer, member: MemberClient) -> None:
     ticket = ticket_of(member)
-    with server.listening(ticket) as first, server.connect(ticket) as second:
-        assert close_code(second) == 4401
+    with server.listening(ticket) as first:
+        assert first.message()["type"] == "heartbeat"
+        with server.connect(ticket) as second:
+            assert close_code(second) == 4401
         assert first.message()["type"] == "heartbeat"
 
 
@@ -221,6 +224,14 @@ def test_unknown_message_closes_with_a_code(
     with server.connect(ticket_of(member)) as socket:
         socket.send(message)
         assert close_code(socket) == code
+
+
+def test_client_that_resumes_again_and_again_is_closed(server: LiveServer, member: MemberClient) -> None:
+    with server.connect(ticket_of(member)) as socket:
+        with suppress(ConnectionClosed):
+            for _ in range(100):
+                socket.send('{"resume": 5}')
+        assert close_code(socket) == 1008
 
 
 def suspend(practice: Practice, member: MemberClient) -> None:
