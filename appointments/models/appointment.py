@@ -72,7 +72,7 @@ class Appointment(VersionedModel):
                 condition=models.Q(
                     status__in=["waitlist", "cancelled", "entered-in-error"], start__isnull=True, end__isnull=True
                 )
-                | models.Q(start__isnull=False, end__gt=models.F("start")),
+                | models.Q(start__isnull=False, end__isnull=False, end__gt=models.F("start")),
                 name="appointment_has_its_time",
             ),
             models.CheckConstraint(
