@@ -1,9 +1,24 @@
+from typing import Any
+from uuid import UUID
+
 from appointments.models import Appointment
 from appointments.transitions import Status
-from config.api.filters import ChoiceInFilter, UpdatedSinceFilterSet
+from config.api.filters import ChoiceInFilter, IdFilter, UpdatedSinceFilterSet
+from patients.models import Patient
+from practices.tenancy import current_actor
+
+
+class PatientFilter(IdFilter):
+    """The visits of somebody whose chart is hidden can't be looked up either."""
+
+    def filter(self, qs: Any, value: UUID | None) -> Any:
+        if value is None:
+            return qs
+        return qs.filter(patient__in=Patient.objects.visible_to(current_actor()).filter(pk=value))
 
 
 class AppointmentFilterSet(UpdatedSinceFilterSet):
+    patient = PatientFilter()
     status__in = ChoiceInFilter(field_name="status", lookup_expr="in", choices=Status.choices)
 
     class Meta:
@@ -11,7 +26,6 @@ class AppointmentFilterSet(UpdatedSinceFilterSet):
         fields = {
             "start": ["gte", "lt"],
             "provider": ["exact"],
-            "patient": ["exact"],
             "location": ["exact"],
             "status": ["exact"],
         }

@@ -12,11 +12,21 @@ from config.api import fields
 from config.api.serializers import StrictModelSerializer, StrictSerializer
 from patients.models import Patient
 from practices.models import CancellationReason, Location, Resource
+from practices.tenancy import current_scope
 
 
 def related(model: type[models.Model], **kwargs: Any) -> fields.RelatedIdField:
     """The id of one of the practice's: the model's manager knows no others."""
     return fields.RelatedIdField(queryset=model._default_manager.all(), **kwargs)
+
+
+class PatientIdField(fields.RelatedIdField):
+    """A patient whom the caller can't see is no patient."""
+
+    def get_queryset(self) -> Any:
+        scope = current_scope()
+        patients: Any = super().get_queryset()
+        return patients.visible_to(scope.actor) if scope is not None else patients
 
 
 class PatientSummarySerializer(serializers.ModelSerializer[Patient]):
@@ -34,7 +44,7 @@ class ProviderSummarySerializer(serializers.ModelSerializer[ProviderProfile]):
 
 
 class AppointmentSerializer(StrictModelSerializer[Appointment]):
-    """As every answer shows an appointment."""
+    """As every answer shows an appointment. Of a patient whom the caller can't see it shows the busy time alone."""
 
     patient = PatientSummarySerializer(read_only=True)
     provider = ProviderSummarySerializer(read_only=True)
@@ -70,6 +80,14 @@ class AppointmentSerializer(StrictModelSerializer[Appointment]):
         )
         read_only_fields = fields
 
+    def to_representation(self, instance: Appointment) -> dict[str, Any]:
+        shown: dict[str, Any] = super().to_representation(instance)
+        scope = current_scope()
+        if scope is not None and not instance.patient.visible_to(scope.actor):
+            shown["patient"] = {**shown["patient"], "given_name": "", "family_name": "", "mrn": ""}
+            shown["notes"] = shown["overbook_reason"] = ""
+        return shown
+
     @extend_schema_field({"type": ["string", "null"], "format": "uuid"})
     def get_series(self, appointment: Appointment) -> None:
         """No appointment belongs to a series yet."""
@@ -90,7 +108,7 @@ class AppointmentPatchSerializer(StrictModelSerializer[Appointment]):
 class BookingSerializer(StrictSerializer):
     """Either `provider` or `any_provider: true`. `start` without an offset is the location's wall clock."""
 
-    patient = related(Patient)
+    patient = PatientIdField(queryset=Patient.objects.all())
     appointment_type = related(AppointmentType)
     provider = related(ProviderProfile, required=False)
     any_provider = fields.BooleanField(required=False, default=False)

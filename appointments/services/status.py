@@ -18,6 +18,8 @@ _STAMPS = {
     Status.CHECKED_IN: "checked_in_at",
     Status.FULFILLED: "fulfilled_at",
 }
+_NOT_BOOKED = (Status.PROPOSED, Status.PENDING, Status.CANCELLED)
+"""From here `booked` is a booking, which has to obey the rules of one; from elsewhere it takes a step back."""
 _ORDER = (Status.BOOKED, Status.ARRIVED, Status.CHECKED_IN, Status.FULFILLED)
 
 
@@ -41,6 +43,9 @@ def change_status(appointment: Appointment, action: Action, *, by: Actor, reason
     after = _target(appointment, action, now)
     needed = need(before, action)
     rules.require(by, needed.area, access=needed.access, own=rules.is_own(appointment.provider, by))
+    if after == Status.BOOKED and before in _NOT_BOOKED:
+        rules.check_patient(appointment.patient)
+        _check_closures(appointment)
     place = _place_again(appointment) if before not in BLOCKING and after in BLOCKING else None
     _stamp(appointment, before, after, now)
     appointment.status = after
@@ -80,6 +85,12 @@ def _stamp(appointment: Appointment, before: Status, after: Status, now: datetim
         appointment.flow_stage, appointment.hold_expires_at = "", None
 
 
+def _check_closures(appointment: Appointment) -> None:
+    if appointment.start is not None and appointment.end is not None:
+        zone = rules.zone_at(appointment.location)
+        rules.check_closures(appointment.start, appointment.end, appointment.location, zone)
+
+
 def _place_again(appointment: Appointment) -> Place:
     if appointment.start is None or appointment.end is None:
         raise InvalidTransition(appointment.status, [])
@@ -91,5 +102,5 @@ def _place_again(appointment: Appointment) -> Place:
 def _announce(appointment: Appointment, before: Status, after: Status) -> None:
     if after == Status.CANCELLED:
         signals.appointment_cancelled.send(Appointment, appointment=appointment, expired=False)
-    elif after == Status.BOOKED and before in (Status.PROPOSED, Status.PENDING, Status.CANCELLED):
+    elif after == Status.BOOKED and before in _NOT_BOOKED:
         signals.appointment_booked.send(Appointment, appointment=appointment)

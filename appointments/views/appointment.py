@@ -20,6 +20,7 @@ from appointments.serializers import (
     StatusEventSerializer,
 )
 from appointments.transitions import Action
+from config.api.problem import Forbidden
 from config.api.views import ListMixin, RetrieveMixin, UpdateMixin
 from patients.signals import patient_data_read
 from practices.tenancy import current_actor
@@ -37,6 +38,13 @@ class AppointmentViewSet(ListMixin[Appointment], RetrieveMixin[Appointment], Upd
 
     def get_serializer_class(self) -> Any:
         return _REQUESTS.get(self.action, AppointmentSerializer)
+
+    def get_object(self) -> Appointment:
+        """Who can't see the patient sees that the time is taken, and does nothing with the visit."""
+        appointment = super().get_object()
+        if self.action != "retrieve" and not appointment.patient.visible_to(current_actor()):
+            raise Forbidden()
+        return appointment
 
     def record_read(self, data: Any) -> None:
         rows: Sequence[dict[str, Any]] = data if isinstance(data, list) else [data]

@@ -10,9 +10,10 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 
 from patients.names import WORD_LENGTH, normalise, words
-from patients.querysets import NAME_FIELDS, PatientManager, PatientNameManager
+from patients.querysets import NAME_FIELDS, PatientManager, PatientNameManager, sees_restricted
 from practices.fields import SamePracticeForeignKey
 from practices.models import TenantModel, TimeZoneField, VersionedModel
+from practices.tenancy import Actor
 
 MRN_ALPHABET = "23456789BCDFGHJKMNPQRSTVWXZ"
 """No vowels and nothing that reads like something else, so that a number can be told on the telephone."""
@@ -106,6 +107,10 @@ class Patient(VersionedModel):
 
     def __str__(self) -> str:
         return f"{self.family_name}, {self.given_name}"
+
+    def visible_to(self, actor: Actor) -> bool:
+        """What `PatientQuerySet.visible_to` says of this one."""
+        return not self.restricted or sees_restricted(actor)
 
     @property
     def phone(self) -> str | None:

@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from accounts.roles import Access, Area, Role, allowed
 from appointments.models import Appointment, AvailabilityRule
-from practices.models import Practice, Resource
+from patients.models import Patient
+from practices.models import Closure, Practice, Resource
 from practices.tenancy import practice_scope
 from tests.appointments.conftest import SETUP, calendar_of, tomorrow_at
 from tests.clients import client_for, client_of
@@ -229,3 +230,66 @@ def test_resource_of_a_provider_is_not_booked_twice_by_naming_it(clinic: Any) ->
     assert (response.status_code, response.json()["errors"][0]["code"]) == (400, "duplicate")
     with practice_scope(clinic.practice, actor=SETUP):
         assert Resource.objects.count() == 2
+
+
+def hide_patient(clinic: Any) -> None:
+    with practice_scope(clinic.practice, actor=SETUP):
+        Patient.objects.filter(pk=clinic.patient.pk).update(restricted=True)
+
+
+@pytest.mark.parametrize("role", ["assistant", "front_desk", "biller", "auditor"])
+def test_visit_of_a_restricted_patient_is_a_busy_time_without_a_name(clinic: Any, role: str) -> None:
+    booked = client_for("owner", clinic.practice).post(URL, body(clinic, notes="Bring the X-ray")).json()
+    hide_patient(clinic)
+    client = client_for(role, clinic.practice)
+    shown = client.get(f"{URL}/{booked['id']}").json()
+    assert shown["patient"] == {"id": str(clinic.patient.pk), "given_name": "", "family_name": "", "mrn": ""}
+    assert (shown["notes"], shown["start"], shown["status"]) == ("", booked["start"], "booked")
+    assert client.get(URL).json()["results"] == [shown]
+    assert client.get(URL, {"patient": str(clinic.patient.pk)}).json()["results"] == []
+    assert client.get(f"{URL}/{booked['id']}/history").status_code == 403
+
+
+def test_visit_of_a_restricted_patient_is_shown_to_those_who_see_the_chart(clinic: Any, booked: Any) -> None:
+    hide_patient(clinic)
+    client = client_for("provider", clinic.practice)
+    assert client.get(f"{URL}/{booked['id']}").json()["patient"]["family_name"] == "Vale"
+    assert len(client.get(URL, {"patient": str(clinic.patient.pk)}).json()["results"]) == 1
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_visit_of_a_restricted_patient_is_left_alone_by_the_front_desk(clinic: Any, booked: Any, action: str) -> None:
+    hide_patient(clinic)
+    client = client_for("front_desk", clinic.practice)
+    moved = {"start": tomorrow_at(16).isoformat()} if action == "reschedule" else {}
+    assert client.post(f"{URL}/{booked['id']}/{action}", moved).status_code == 403
+    assert client.patch(f"{URL}/{booked['id']}", {"notes": "Overwritten"}).status_code == 403
+
+
+def test_restricted_patient_is_unknown_to_who_books_without_seeing_the_chart(clinic: Any) -> None:
+    hide_patient(clinic)
+    client = client_for("front_desk", clinic.practice)
+    hidden = client.post(URL, body(clinic))
+    unknown = client.post(URL, body(clinic, patient=str(clinic.visit.pk)))
+    assert hidden.status_code == unknown.status_code == 400
+    assert hidden.json()["errors"] == unknown.json()["errors"]
+
+
+@pytest.mark.parametrize("held", [True, False])
+@pytest.mark.parametrize("obstacle", ["patient_not_active", "patient_deceased", "closed"])
+def test_nothing_is_booked_again_against_the_rules(clinic: Any, held: bool, obstacle: str) -> None:
+    client = client_for("owner", clinic.practice)
+    booked = client.post(URL, body(clinic, hold=held)).json()
+    if not held:
+        client.post(f"{URL}/{booked['id']}/cancel", {})
+    with practice_scope(clinic.practice, actor=SETUP):
+        if obstacle == "patient_not_active":
+            Patient.objects.filter(pk=clinic.patient.pk).update(status="archived")
+        elif obstacle == "patient_deceased":
+            Patient.objects.filter(pk=clinic.patient.pk).update(deceased_at=timezone.now())
+        else:
+            day = tomorrow_at(15).date()
+            Closure.objects.create(name="Flood", start_date=day, end_date=day)
+    response = client.post(f"{URL}/{booked['id']}/{'confirm' if held else 'undo'}", {})
+    assert response.status_code == 400
+    assert [error["code"] for error in response.json()["errors"]] == [obstacle]
