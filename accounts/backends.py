@@ -3,11 +3,9 @@
 from typing import Any
 
 from django.contrib.auth.backends import BaseBackend
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
 from accounts.models import Membership, User
-from config.api import throttling
 from practices.tenancy import identity_scope, own_rows
 
 
@@ -20,12 +18,6 @@ def check_credentials(email: str, password: str) -> User | None:
     return user if user.check_password(password) and user.is_active else None
 
 
-def _refuse_hammering(request: HttpRequest, email: str) -> None:
-    """The same counters as at the API's token endpoint. Django takes PermissionDenied for a failed login."""
-    if any(usage.exceeded for usage in throttling.consume(request, throttling.auth_limits(request, email))):
-        raise PermissionDenied
-
-
 class RoleBackend(BaseBackend):
     """Permissions come from `User.has_perm`, which asks the role table."""
 
@@ -35,8 +27,6 @@ class RoleBackend(BaseBackend):
         email = username if username is not None else kwargs.get(User.USERNAME_FIELD)
         if email is None or password is None:
             return None
-        if request is not None:
-            _refuse_hammering(request, email)
         user = check_credentials(email, password)
         return user if user is not None and (user.is_superuser or self._is_member(user)) else None
 

@@ -5,7 +5,8 @@ from uuid import UUID
 
 from django.db import connection
 
-from accounts.models import User
+from accounts.models import Membership, User
+from practices.models import Practice
 
 _USER_COLUMNS = ("id", "email", "name", "is_active", "is_superuser", "token_version")
 # The policies show a user their own rows of every practice, so the practice is compared here as well.
@@ -18,13 +19,6 @@ _ALIVE = """
     WHERE s.id = %s AND s.user_id = %s AND s.practice_id = %s
       AND s.revoked_at IS NULL AND s.expires_at > now() AND s.token_version = u.token_version
       AND u.is_active AND u.token_version = %s AND m.status = 'active' AND p.status = 'active'
-"""
-_ROLES = """
-    SELECT m.roles
-    FROM accounts_membership m
-    JOIN accounts_user u ON u.id = m.user_id
-    JOIN practices_practice p ON p.id = m.practice_id
-    WHERE m.practice_id = %s AND m.user_id = %s AND m.status = 'active' AND u.is_active AND p.status = 'active'
 """
 
 
@@ -47,9 +41,12 @@ def identify(*, practice_id: UUID, user_id: UUID, session_id: UUID, token_versio
     return Identity(user, membership_id, tuple(roles))
 
 
-def roles_of_member(*, practice_id: UUID, user_id: UUID) -> tuple[str, ...]:
-    """For who has no session of ours, as in the admin; empty unless user, membership and practice are alive."""
-    with connection.cursor() as cursor:
-        cursor.execute(_ROLES, [practice_id, user_id])
-        row = cursor.fetchone()
-    return tuple(row[0]) if row else ()
+def living_membership(*, practice_id: UUID, user_id: UUID) -> Membership | None:
+    """With its practice, for who has no session of ours, as in the admin; None unless user, member, practice live."""
+    membership: Membership | None = (
+        Membership.objects.filter(practice_id=practice_id, user_id=user_id, status=Membership.Status.ACTIVE)
+        .filter(user__is_active=True, practice__status=Practice.Status.ACTIVE)
+        .select_related("practice")
+        .first()
+    )
+    return membership

@@ -1,17 +1,21 @@
 from collections.abc import Callable
+from zoneinfo import ZoneInfo
 
 import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
+from django.utils import timezone
 
-from accounts.identity import roles_of_member
+from accounts.identity import living_membership
+from accounts.models import User
 from practices.middleware import SESSION_PRACTICE
 from practices.tenancy import Actor, Scope, current_scope
 
 
 class AdminMembershipMiddleware:
-    """Gives the admin's scope the roles of its user in the chosen practice, asked on every request.
+    """Gives the admin's scope the roles of its user in the chosen practice, asked on every request; and the request
+    its `membership`. Pages are made in the practice's time.
 
     Who is no longer a member there loses the choice and starts over at the admin's first page.
     """
@@ -21,19 +25,27 @@ class AdminMembershipMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         scope = current_scope()
-        if scope is None or scope.practice_id is None or not request.path_info.startswith(settings.ADMIN_PATH):
+        if scope is None or not request.path_info.startswith(settings.ADMIN_PATH):
             return self.get_response(request)
-        if not request.user.is_authenticated or not _enter(request, scope):
+        zone = self._enter(request, scope)
+        if zone is None:
             request.session.pop(SESSION_PRACTICE, None)
             return HttpResponseRedirect(settings.ADMIN_PATH)
-        return self.get_response(request)
+        with timezone.override(ZoneInfo(zone)):
+            return self.get_response(request)
 
-
-def _enter(request: HttpRequest, scope: Scope) -> bool:
-    user_id = request.user.pk
-    if scope.practice_id is None or user_id is None or scope.actor.id != user_id:
-        return False
-    roles = roles_of_member(practice_id=scope.practice_id, user_id=user_id)
-    scope.actor = Actor.user(user_id, roles)
-    structlog.contextvars.bind_contextvars(user_id=str(user_id), practice_id=str(scope.practice_id))
-    return bool(roles)
+    def _enter(self, request: HttpRequest, scope: Scope) -> str | None:
+        """The time zone to work in; None for who may not be in the scope's practice."""
+        user = request.user
+        if not isinstance(user, User) or scope.actor.id != user.pk:
+            return None
+        structlog.contextvars.bind_contextvars(user_id=str(user.pk), practice_id=str(scope.practice_id or ""))
+        if scope.practice_id is None:
+            scope.actor = Actor.user(user.pk, label=str(user))
+            return settings.TIME_ZONE
+        membership = living_membership(practice_id=scope.practice_id, user_id=user.pk)
+        if membership is None:
+            return None
+        scope.actor = Actor.user(user.pk, tuple(membership.roles), str(user))
+        request.membership = membership  # type: ignore[attr-defined]  # read by the admin's site
+        return str(membership.practice.time_zone)

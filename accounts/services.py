@@ -1,4 +1,4 @@
-"""Who belongs to a practice, and as what. Everything here runs inside the practice's scope."""
+"""Who belongs to a practice, and as what. All but opening one runs inside the practice's scope."""
 
 from collections.abc import Collection
 from typing import Any
@@ -7,12 +7,13 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from accounts.models import Membership, ProviderProfile
+from accounts.models import Membership, ProviderProfile, User
 from accounts.roles import Role
 from accounts.sessions import revoke_sessions
 from config.api.problem import Conflict, FieldError, Forbidden, ValidationProblem
-from practices.models import Resource
-from practices.tenancy import Actor
+from practices.models import Practice, Resource
+from practices.services import create_practice
+from practices.tenancy import Actor, practice_scope
 
 
 class LastOwner(Conflict):
@@ -20,6 +21,14 @@ class LastOwner(Conflict):
 
     code = "last_owner"
     default_detail = "A practice keeps at least one active owner; make somebody else owner first."
+
+
+def open_practice(*, owner: User, by: Actor, **fields: str) -> Practice:
+    """A new tenant with its first owner, who can then run it. Call it outside any practice's scope."""
+    practice = create_practice(by=by, **fields)
+    with practice_scope(practice, actor=by):
+        Membership.objects.create(user=owner, roles=[Role.OWNER])
+    return practice
 
 
 @transaction.atomic

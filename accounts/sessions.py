@@ -165,6 +165,18 @@ def log_out_everywhere(*, by: User) -> None:
 
 
 @transaction.atomic
+def replace_password(*, by: User, password: str) -> None:
+    """For the admin's login, which is no session here: ends all of the API's, in every practice."""
+    by.set_password(password)
+    by.token_version += 1
+    by.save(update_fields=["password", "token_version", "updated_at"])
+    scope = current_scope()
+    if scope is not None and scope.practice_id is not None:
+        revoke_sessions(user_id=by.pk, everywhere=True)
+        signals.password_changed.send(User, user=by)
+
+
+@transaction.atomic
 def change_password(*, by: User, password: str, session_id: UUID) -> Login:
     """Ends every other session; the present one goes on with new tokens. The caller has checked both passwords."""
     by.set_password(password)

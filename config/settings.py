@@ -16,6 +16,7 @@ from config.environment import Environment
 from config.logs import logging_configuration
 from config.production import unsafe_settings
 from config.security import CONTENT_SECURITY_POLICY as CONTENT_SECURITY_POLICY  # django-csp reads it here
+from config.unfold import UNFOLD as UNFOLD  # django-unfold reads it here
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment()
@@ -41,8 +42,9 @@ CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ALLOWED_ORIGINS", default=[])
 
 # --- Apps ---------------------------------------------------------------------------------------
 INSTALLED_APPS = [
-    "unfold",
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",
+    "unfold.contrib.filters",
+    "config.admin_app.PracticeAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -92,6 +94,7 @@ UNSCOPED_PATHS = [
     "/api/v1/auth/logout",
     "/api/v1/auth/switch-practice",
     f"{ADMIN_PATH}login/",
+    f"{ADMIN_PATH}practice/",
 ]
 ASGI_APPLICATION = "config.asgi.application"
 APPEND_SLASH = True

@@ -69,7 +69,7 @@ class TenantMiddleware:
             scope.operation = operation_of(request)
         if isinstance(response, StreamingHttpResponse):
             response.streaming_content = [b"".join(response)]  # its queries belong inside the transaction
-        if response.status_code >= 400:
+        if status_of(response) >= 400:
             transaction.set_rollback(True)
         elif request.method not in SAFE_METHODS:
             connection.check_constraints()
@@ -79,9 +79,15 @@ class TenantMiddleware:
         return problem_response(request, Conflict("Something this relied on was changed meanwhile."))
 
     def _announce(self, request: HttpRequest, response: HttpResponseBase, scope: Scope | None) -> HttpResponseBase:
-        if response.status_code in {401, 403, 404, 409, 412, 429} and scope is not None:
-            signals.request_refused.send(type(self), request=request, status=response.status_code, scope=scope)
+        status = status_of(response)
+        if status in {401, 403, 404, 409, 412, 429} and scope is not None:
+            signals.request_refused.send(type(self), request=request, status=status, scope=scope)
         return response
+
+
+def status_of(response: HttpResponseBase) -> int:
+    """What the answer means: the admin may send people back to a page with the reason of a refusal."""
+    return getattr(response, "refused_as", response.status_code)
 
 
 def operation_of(request: HttpRequest) -> str:

@@ -1,10 +1,12 @@
 from contextlib import nullcontext
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.hashers import check_password
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils.crypto import salted_hmac
 
 from accounts.roles import Access, allowed
 from practices.models import RemembersValues, new_id
@@ -73,6 +75,9 @@ class User(RemembersValues, AbstractBaseUser):
             self._password = None  # or saving would tell the password validators of a change
             self.save(update_fields=["password"])
 
+    def get_full_name(self) -> str:
+        return str(self)
+
     @property
     def is_staff(self) -> bool:
         """Whether the admin lets the user log in; what they find there is decided by roles."""
@@ -88,7 +93,7 @@ class User(RemembersValues, AbstractBaseUser):
             model = apps.get_model(app_label, model_name)
         except LookupError:
             return False
-        return self._may(_ACCESS_OF_PERMISSION.get(action, Access.FULL), getattr(model, "area", ""))
+        return self._may(_ACCESS_OF_PERMISSION.get(action, Access.FULL), model)
 
     def has_perms(self, perm_list: list[str], obj: models.Model | None = None) -> bool:
         return all(self.has_perm(perm, obj) for perm in perm_list)
@@ -96,14 +101,23 @@ class User(RemembersValues, AbstractBaseUser):
     def has_module_perms(self, app_label: str) -> bool:
         from django.apps import apps
 
-        return any(
-            self._may(Access.READ, getattr(model, "area", "")) for model in apps.get_app_config(app_label).get_models()
-        )
+        return any(self._may(Access.READ, model) for model in apps.get_app_config(app_label).get_models())
 
-    def _may(self, access: Access, area: str) -> bool:
+    def _may(self, access: Access, model: type[models.Model]) -> bool:
         scope = current_scope()
         if not self.is_active or scope is None:
             return False
         if scope.practice_id is None:
-            return self.is_superuser and area in {"platform", "practice_settings"}
-        return scope.actor.id == self.pk and allowed(scope.actor.roles, area, access)
+            return self.is_superuser and _on_platform(access, model)
+        return scope.actor.id == self.pk and allowed(scope.actor.roles, getattr(model, "area", ""), access)
+
+    def _get_session_auth_hash(self, secret: Any = None) -> str:
+        """Django's hook: a new password ends sessions of the admin, and so does logging out everywhere."""
+        value = f"{self.password}:{self.token_version}"
+        return salted_hmac("accounts.User.session", value, secret=secret, algorithm="sha256").hexdigest()
+
+
+def _on_platform(access: Access, model: type[models.Model]) -> bool:
+    """A superuser manages what belongs to no practice; what isn't audited is a log, which nobody edits."""
+    is_log = not getattr(model, "audited", False)
+    return model._meta.label in settings.GLOBAL_MODELS and (access <= Access.READ or not is_log)

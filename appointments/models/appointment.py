@@ -1,5 +1,6 @@
 from datetime import datetime
 from typing import ClassVar
+from zoneinfo import ZoneInfo
 
 from django.db import models
 
@@ -82,7 +83,8 @@ class Appointment(VersionedModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.start:%Y-%m-%d %H:%M}" if self.start else "Without a time"
+        """When it is, by the clock of where it takes place; no name."""
+        return f"{self.start.astimezone(ZoneInfo(self.time_zone)):%Y-%m-%d %H:%M}" if self.start else "Without a time"
 
     @property
     def blocks(self) -> bool:

@@ -50,7 +50,9 @@ def test_failed_login_is_announced_without_the_address(user: User) -> None:
 def test_login_page_shares_the_limits_of_the_token_endpoint(user: User) -> None:
     for _ in range(5):
         log_in(Client(), user, "wrong")
-    assert log_in(Client(), user).status_code == 200  # the right password, one attempt too late
+    response = log_in(Client(), user)  # the right password, one attempt too late
+    assert (response.status_code, "Wait" in response.content.decode()) == (429, True)
+    assert 0 < int(response.headers["Retry-After"]) <= 60
 
 
 def visit(user: User, practice: Practice) -> tuple[HttpResponse, HttpRequest]:

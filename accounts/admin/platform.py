@@ -1,0 +1,128 @@
+"""Practices and users as such. On the platform no row of any practice is seen."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminPasswordWidget
+
+from accounts import services
+from accounts.models import User
+from practices.admin.badges import badge
+from practices.admin.base import TenantAdmin
+from practices.admin.forms import TenantForm
+from practices.models import Practice
+from practices.tenancy import current_actor, current_scope
+
+STATUS_COLOURS = {"active": "success", "suspended": "warning", "closed": "danger"}
+
+
+class OpenPracticeForm(TenantForm):
+    owner_email = forms.EmailField(
+        label="First owner's email address",
+        help_text="Of an existing user, who can then log in and run the practice.",
+        widget=UnfoldAdminEmailInputWidget,
+    )
+
+    def clean_owner_email(self) -> User:
+        user = User.objects.filter(email=self.cleaned_data["owner_email"].lower(), is_active=True).first()
+        if user is None:
+            raise ValidationError("No active user has this address; add the user first.")
+        return user
+
+
+@admin.register(Practice)
+class PracticeAdmin(TenantAdmin):
+    """In a practice its own settings; on the platform all practices, to open, suspend and close."""
+
+    list_display = ("name", "slug", "time_zone", "show_status")
+    list_filter = ("status",)
+    search_fields = ("name", "slug")
+    fieldsets = (
+        (None, {"fields": (("name", "legal_name"),)}),
+        ("Region", {"fields": ("time_zone", ("locale", "currency"))}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """A member of several sees each only from inside."""
+        scope = current_scope()
+        practices = super().get_queryset(request)
+        return practices if scope is None or scope.practice_id is None else practices.filter(pk=scope.practice_id)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Practice | None = None) -> Any:
+        if obj is None:
+            return (*self.fieldsets, ("Platform", {"fields": ("slug", "owner_email")}))
+        return (*self.fieldsets, ("Platform", {"fields": (("slug", "status"),)})) if _on_platform() else self.fieldsets
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        kwargs.setdefault("form", TenantForm if obj else OpenPracticeForm)
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    @admin.display(description="Status", ordering="status")
+    def show_status(self, row: Practice) -> str:
+        return badge(row.get_status_display(), STATUS_COLOURS[row.status])
+
+    def save_model(self, request: HttpRequest, obj: Practice, form: Any, change: bool) -> None:
+        if change:
+            obj.save()
+            return
+        fields = dict(form.cleaned_data)
+        opened = services.open_practice(owner=fields.pop("owner_email"), by=current_actor(), **fields)
+        obj.pk = opened.pk
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return _on_platform() and super().has_add_permission(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class UserForm(TenantForm):
+    new_password = forms.CharField(
+        required=False,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+        help_text="Empty leaves it as it is. A new one ends the user's sessions everywhere.",
+    )
+
+    def clean_new_password(self) -> str:
+        password: str = self.cleaned_data["new_password"]
+        if password:
+            validate_password(password, self.instance)
+        elif self.instance._state.adding:
+            raise ValidationError("A new user needs a password.")
+        return password
+
+    def clean(self) -> Any:
+        cleaned = super().clean()
+        actor = current_actor()
+        loses = not (cleaned.get("is_active", True) and cleaned.get("is_superuser", True))
+        if self.instance.pk == actor.id and loses:
+            raise ValidationError("You can't take your own access away.")
+        return cleaned
+
+
+@admin.register(User)
+class UserAdmin(TenantAdmin):
+    form = UserForm
+    list_display = ("email", "name", "is_active", "is_superuser", "last_login")
+    list_filter = ("is_active", "is_superuser")
+    search_fields = ("email", "name")
+    fields = (("email", "name"), "new_password", ("is_active", "is_superuser"), "last_login")
+    readonly_fields = ("last_login",)
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        if password := form.cleaned_data["new_password"]:
+            obj.set_password(password)
+            obj.token_version += 1
+        obj.save()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+def _on_platform() -> bool:
+    scope = current_scope()
+    return scope is not None and scope.practice_id is None

@@ -1,0 +1,130 @@
+"""Logging in to the admin, and choosing the practice to work in. These paths run outside any scope."""
+
+from typing import TYPE_CHECKING, Any, cast
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.utils.http import url_has_allowed_host_and_scheme
+from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
+
+from accounts import signals
+from accounts.models import Membership, User
+from accounts.sessions import Origin, practices_open_to, replace_password
+from config.api import throttling
+from config.api.client import client_address
+from practices.middleware import SESSION_PRACTICE, operation_of
+from practices.tenancy import Actor, Scope, platform_scope, practice_scope
+
+if TYPE_CHECKING:
+    from accounts.admin_site import PracticeAdminSite
+
+SEVERAL = "has_several_practices"
+
+
+class LoginForm(AuthenticationForm):
+    """Says no more than that it was wrong."""
+
+    error_messages = {
+        "invalid_login": "The email address or the password is wrong.",
+        "inactive": "The email address or the password is wrong.",
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].label = "Email address"
+        self.fields["username"].widget.attrs |= {"autocomplete": "username", "inputmode": "email"}
+
+
+class AdminPasswordForm(AdminOwnPasswordChangeForm):
+    """Ends the user's other sessions, of the API too."""
+
+    def save(self, commit: bool = True) -> User:
+        user: User = self.user
+        replace_password(by=user, password=self.cleaned_data["new_password1"])
+        return user
+
+
+def too_many_attempts(request: HttpRequest, account: str) -> int:
+    """Counts an attempt as the token endpoint does; seconds to wait when there were too many, else 0."""
+    usages = throttling.consume(request, throttling.auth_limits(request, account))
+    return next((max(1, usage.reset) for usage in usages if usage.exceeded), 0)
+
+
+def log_in(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """After the password was right: into the only practice, or the platform, or to the choice."""
+    user = cast(User, request.user)
+    open_to = practices_open_to(user, origin_of(request))
+    request.session[SEVERAL] = len(open_to) + user.is_superuser > 1
+    if user.is_superuser:
+        enter_platform(request, user)
+    elif len(open_to) == 1:
+        enter(request, open_to[0], user)
+    return response
+
+
+def choose(request: HttpRequest, site: "PracticeAdminSite") -> HttpResponseBase:
+    """GET lists the user's practices, POST enters one of them."""
+    if not request.user.is_authenticated:
+        return redirect("admin:login")
+    user = request.user
+    memberships = practices_open_to(user, origin_of(request))
+    status = 200
+    if request.method == "POST":
+        chosen = request.POST.get("practice", "")
+        membership = next((each for each in memberships if str(each.practice_id) == chosen), None)
+        if membership is not None:
+            enter(request, membership, user)
+            return redirect(_next(request))
+        if chosen == "platform" and user.is_superuser:
+            enter_platform(request, user)
+            return redirect("admin:index")
+        messages.error(request, "You are not an active member of that practice.")
+        status = 403
+    context = {
+        **site.each_context(request),
+        "title": "Choose a practice",
+        "memberships": memberships,
+        "present": request.session.get(SESSION_PRACTICE),
+        "next": _next(request),
+    }
+    return TemplateResponse(request, "admin/choose_practice.html", context, status=status)
+
+
+def enter(request: HttpRequest, membership: Membership, user: User) -> None:
+    """The session works in this practice from now on, under a new key."""
+    origin = origin_of(request)
+    roles = tuple(membership.roles)
+    actor = Actor.user(user.pk, roles, str(user))
+    with practice_scope(membership.practice, actor=actor, request_id=origin.request_id, ip=origin.ip) as scope:
+        _announce(request, scope, user, roles)
+    request.session[SESSION_PRACTICE] = str(membership.practice_id)
+    request.session.cycle_key()
+
+
+def enter_platform(request: HttpRequest, user: User) -> None:
+    origin = origin_of(request)
+    actor = Actor.user(user.pk, label=str(user))
+    with platform_scope(actor=actor, request_id=origin.request_id, ip=origin.ip) as scope:
+        _announce(request, scope, user, ())
+    request.session.pop(SESSION_PRACTICE, None)
+    request.session.cycle_key()
+
+
+def _announce(request: HttpRequest, scope: Scope, user: User, roles: tuple[str, ...]) -> None:
+    scope.operation = operation_of(request)
+    signals.logged_in.send(Membership, session=None, user=user, roles=roles)
+
+
+def _next(request: HttpRequest) -> str:
+    """Where to go afterwards: a path of ours, else the home page."""
+    url = request.POST.get("next") or request.GET.get("next") or ""
+    ours = url_has_allowed_host_and_scheme(url, allowed_hosts=None) and url.startswith(settings.ADMIN_PATH)
+    return url if ours else settings.ADMIN_PATH
+
+
+def origin_of(request: HttpRequest) -> Origin:
+    return Origin(getattr(request, "request_id", ""), client_address(request) or None)

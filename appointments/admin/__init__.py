@@ -1,0 +1,4 @@
+"""Visits and calendars in the admin, and the home page."""
+
+from appointments.admin import appointment as appointment  # registers its pages
+from appointments.admin import calendar as calendar

@@ -1,0 +1,5 @@
+from django.contrib.admin.apps import AdminConfig
+
+
+class PracticeAdminConfig(AdminConfig):
+    default_site = "accounts.admin_site.PracticeAdminSite"

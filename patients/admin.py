@@ -1,0 +1,228 @@
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.html import format_html, format_html_join
+from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminTextInputWidget
+
+from config.api.problem import Problem
+from patients import services
+from patients.contact_values import normalised_email, normalised_phone
+from patients.lookup import find_patients
+from patients.models import ContactPoint, Patient, PatientIdentifier
+from patients.problems import PossibleDuplicate
+from patients.querysets import PatientQuerySet
+from patients.signals import patient_data_read
+from practices.admin.badges import badge
+from practices.admin.base import TenantAdmin, TenantInline
+from practices.admin.forms import TenantForm
+from practices.admin.row_actions import RowAction
+from practices.tenancy import current_actor
+
+STATUS_COLOURS = {"active": "success", "archived": "warning", "merged": "danger"}
+DUPLICATE = "This may be a patient you have already: {}. If it is somebody else, say below why, and save again."
+
+
+class PatientForm(TenantForm):
+    """Adding asks for the primary contact points as well, and why a likely duplicate is none."""
+
+    phone = forms.CharField(required=False, max_length=40, widget=UnfoldAdminTextInputWidget)
+    email = forms.CharField(required=False, max_length=254, widget=UnfoldAdminEmailInputWidget)
+    force_reason = forms.CharField(
+        label="Why this is somebody else",
+        required=False,
+        max_length=500,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Only when a likely duplicate was found, such as a twin.",
+    )
+
+    class Meta:
+        model = Patient
+        fields = "__all__"  # the admin names them
+
+    def explain(self, problem: Problem) -> list[Any]:
+        if not isinstance(problem, PossibleDuplicate):
+            return super().explain(problem)
+        found = problem.members["candidates"]
+        patient_data_read.send(Patient, patient_ids=[each["id"] for each in found])
+        links = (
+            (
+                reverse("admin:patients_patient_change", args=[each["id"]]),
+                f"{each['family_name']}, {each['given_name']} ({each['mrn']})",
+            )
+            for each in found
+        )
+        return [format_html(DUPLICATE, format_html_join("; ", '<a href="{}" class="underline">{}</a>', links))]
+
+
+class ContactForm(TenantForm):
+    class Meta:
+        model = ContactPoint
+        fields = ("kind", "value", "use", "rank")
+
+    def clean(self) -> Any:
+        cleaned = super().clean()
+        kind, value = self.cleaned_data.get("kind"), self.cleaned_data.get("value")
+        if kind and value:
+            try:
+                normal = normalised_email(value) if kind == "email" else normalised_phone(value, services.region())
+                self.cleaned_data["value"] = normal
+            except ValidationError as error:
+                self.add_error("value", error)
+        return cleaned
+
+
+class ValueInline(TenantInline):
+    """A part of the chart with an encrypted value."""
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "value":
+            kwargs["widget"] = UnfoldAdminTextInputWidget
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Removing a number is an edit of the chart."""
+        return bool(self.has_change_permission(request, obj))
+
+
+class ContactInline(ValueInline):
+    model = ContactPoint
+    form = ContactForm
+    verbose_name_plural = "Phone and email"
+    fields = ("kind", "value", "use", "rank", "seen_version")
+
+
+class IdentifierInline(ValueInline):
+    model = PatientIdentifier
+    verbose_name_plural = "Identifiers"
+    fields = ("type", "value", "period_start", "period_end", "seen_version")
+
+
+@admin.register(Patient)
+class PatientAdmin(TenantAdmin):
+    form = PatientForm
+    list_display = ("name", "birth", "mrn", "show_phone", "show_status")
+    list_filter = ("status",)
+    search_fields = ("mrn",)
+    search_help_text = "Beginnings of names, or a whole MRN, phone number, email address or birth date (1984-07-30)"
+    sortable_by = ("name", "birth", "mrn")
+    ordering = ("sort_name", "id")
+    inlines = (ContactInline, IdentifierInline)
+    readonly_fields = ("mrn", "show_status")
+    person = (
+        ("given_name", "family_name"),
+        ("preferred_name", "pronouns"),
+        ("birth_date", "birth_date_precision"),
+        ("sex", "gender_identity"),
+        ("language", "time_zone"),
+    )
+    add_fieldsets = (
+        (None, {"fields": person}),
+        ("Contact", {"fields": (("phone", "email"),)}),
+        ("Chart", {"fields": ("restricted", "force_reason")}),
+    )
+    fieldsets = (
+        (None, {"fields": person}),
+        ("Chart", {"fields": (("mrn", "show_status"), "restricted", "deceased_at")}),
+    )
+
+    # --- Reading --------------------------------------------------------------------------------
+
+    def get_queryset(self, request: HttpRequest) -> PatientQuerySet:
+        visible: PatientQuerySet = Patient.objects.visible_to(current_actor()).with_contacts()
+        return visible.order_by(*self.ordering)
+
+    def record_read(self, request: HttpRequest, rows: Iterable[Patient]) -> None:
+        if ids := [row.pk for row in rows]:
+            patient_data_read.send(Patient, patient_ids=ids)
+
+    def describe(self, row: Patient) -> str:
+        return " · ".join(part for part in (str(row), self.birth(row), row.mrn) if part)
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        return (find_patients(queryset, search_term) if search_term.strip() else queryset), False
+
+    @admin.display(description="Name", ordering="sort_name")
+    def name(self, row: Patient) -> str:
+        return f"{row} ({row.preferred_name})" if row.preferred_name else str(row)
+
+    @admin.display(description="Born", ordering="birth_date")
+    def birth(self, row: Patient) -> str:
+        if row.birth_date is None:
+            return ""
+        return date_format(row.birth_date, {"year": "Y", "month": "M Y"}.get(row.birth_date_precision, "j M Y"))
+
+    @admin.display(description="Phone")
+    def show_phone(self, row: Patient) -> str:
+        return row.phone or ""
+
+    @admin.display(description="Status")
+    def show_status(self, row: Patient) -> str:
+        return badge(row.get_status_display(), STATUS_COLOURS[row.status])
+
+    # --- Writing --------------------------------------------------------------------------------
+
+    def get_inlines(self, request: HttpRequest, obj: Patient | None) -> Any:
+        return self.inlines if obj else ()
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        if obj is not None:
+            kwargs.setdefault("form", TenantForm)
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Patient, form: Any, change: bool) -> None:
+        by = current_actor()
+        if change:
+            services.update_patient(patient=obj, by=by, **form.changes())
+            return
+        reason = form.cleaned_data["force_reason"]
+        created = services.create_patient(by=by, force=bool(reason.strip()), **form.cleaned_data)
+        obj.pk, obj.mrn = created.pk, created.mrn
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        patient, by = form.instance, current_actor()
+        is_contact = formset.model is ContactPoint
+        for each in formset.deleted_forms:
+            if not each.instance._state.adding:
+                services.remove(row=each.instance, by=by)
+        for each in formset.forms:
+            if each in formset.deleted_forms or not each.changes():
+                continue
+            if each.instance._state.adding:
+                add = services.add_contact if is_contact else services.add_identifier
+                add(patient=patient, by=by, **_given(each))
+            elif is_contact:
+                services.change_contact(contact=each.instance, by=by, **each.changes())
+            else:
+                services.change_identifier(identifier=each.instance, by=by, **each.changes())
+
+    def get_row_actions(self, request: HttpRequest, row: Patient) -> Sequence[RowAction]:
+        if not self.has_change_permission(request, row):
+            return ()
+        if row.status == Patient.Status.ACTIVE:
+            return (RowAction("archive", "Archive", "archive", _archive, "The chart is archived."),)
+        if row.status == Patient.Status.ARCHIVED:
+            return (RowAction("unarchive", "Bring back", "unarchive", _unarchive, "The chart is active again."),)
+        return ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Charts are archived, never deleted."""
+        return False
+
+
+def _archive(row: Patient) -> None:
+    services.archive(patient=row, by=current_actor())
+
+
+def _unarchive(row: Patient) -> None:
+    services.unarchive(patient=row, by=current_actor())
+
+
+def _given(form: Any) -> dict[str, Any]:
+    names = form._meta.fields
+    return {name: form.cleaned_data[name] for name in names if name in form.cleaned_data}
