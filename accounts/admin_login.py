@@ -17,7 +17,7 @@ from accounts.sessions import Origin, practices_open_to, replace_password
 from config.api import throttling
 from config.api.client import client_address
 from practices.middleware import SESSION_PRACTICE, operation_of
-from practices.tenancy import Actor, Scope, platform_scope, practice_scope
+from practices.tenancy import Actor, platform_scope, practice_scope
 
 if TYPE_CHECKING:
     from accounts.admin_site import PracticeAdminSite
@@ -60,9 +60,9 @@ def log_in(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase
     open_to = practices_open_to(user, origin_of(request))
     request.session[SEVERAL] = len(open_to) + user.is_superuser > 1
     if user.is_superuser:
-        enter_platform(request, user)
+        enter_platform(request)
     elif len(open_to) == 1:
-        enter(request, open_to[0], user)
+        enter(request, open_to[0])
     return response
 
 
@@ -77,10 +77,12 @@ def choose(request: HttpRequest, site: "PracticeAdminSite") -> HttpResponseBase:
         chosen = request.POST.get("practice", "")
         membership = next((each for each in memberships if str(each.practice_id) == chosen), None)
         if membership is not None:
-            enter(request, membership, user)
+            _announce(request, user, membership)
+            enter(request, membership)
             return redirect(_next(request))
         if chosen == "platform" and user.is_superuser:
-            enter_platform(request, user)
+            _announce(request, user, None)
+            enter_platform(request)
             return redirect("admin:index")
         messages.error(request, "You are not an active member of that practice.")
         status = 403
@@ -94,29 +96,26 @@ def choose(request: HttpRequest, site: "PracticeAdminSite") -> HttpResponseBase:
     return TemplateResponse(request, "admin/choose_practice.html", context, status=status)
 
 
-def enter(request: HttpRequest, membership: Membership, user: User) -> None:
+def enter(request: HttpRequest, membership: Membership) -> None:
     """The session works in this practice from now on, under a new key."""
-    origin = origin_of(request)
-    roles = tuple(membership.roles)
-    actor = Actor.user(user.pk, roles, str(user))
-    with practice_scope(membership.practice, actor=actor, request_id=origin.request_id, ip=origin.ip) as scope:
-        _announce(request, scope, user, roles)
     request.session[SESSION_PRACTICE] = str(membership.practice_id)
     request.session.cycle_key()
 
 
-def enter_platform(request: HttpRequest, user: User) -> None:
-    origin = origin_of(request)
-    actor = Actor.user(user.pk, label=str(user))
-    with platform_scope(actor=actor, request_id=origin.request_id, ip=origin.ip) as scope:
-        _announce(request, scope, user, ())
+def enter_platform(request: HttpRequest) -> None:
     request.session.pop(SESSION_PRACTICE, None)
     request.session.cycle_key()
 
 
-def _announce(request: HttpRequest, scope: Scope, user: User, roles: tuple[str, ...]) -> None:
-    scope.operation = operation_of(request)
-    signals.logged_in.send(Membership, session=None, user=user, roles=roles)
+def _announce(request: HttpRequest, user: User, membership: Membership | None) -> None:
+    """Choosing is as good as logging in there."""
+    origin = origin_of(request)
+    roles = tuple(membership.roles) if membership else ()
+    actor = Actor.user(user.pk, roles, str(user))
+    known: dict[str, Any] = {"actor": actor, "request_id": origin.request_id, "ip": origin.ip}
+    with practice_scope(membership.practice, **known) if membership else platform_scope(**known) as scope:
+        scope.operation = operation_of(request)
+        signals.logged_in.send(Membership, session=None, user=user, roles=roles)
 
 
 def _next(request: HttpRequest) -> str:

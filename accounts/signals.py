@@ -5,17 +5,15 @@ from django.dispatch import Signal
 logged_in = Signal()
 """sender=RefreshSession, session, user, roles. Inside the practice's scope, in the session's own transaction.
 
-The admin sends it when somebody enters a practice: sender=Membership, session=None; for a superuser who enters the
-platform in a platform scope, without roles."""
+The admin sends it when somebody chooses a practice: sender=Membership, session=None; in a platform scope and without
+roles for a superuser who goes back there. Logging in to the admin is Django's `user_logged_in`."""
 
 login_failed = Signal()
 """sender=User, email_hash: first 16 hex digits of the SHA-256 of the lower-cased address, user_id: UUID or None when no
 such user exists, reason: str, request. Outside any transaction."""
 
 logged_out = Signal()
-"""sender=RefreshSession, user_id, sessions: list of revoked ids, everywhere: bool. Inside the practice's scope.
-
-The admin sends it too, with no sessions; there the scope may be the platform's."""
+"""sender=RefreshSession, user_id, sessions: list of revoked ids, everywhere: bool. Inside the practice's scope."""
 
 token_replayed = Signal()
 """sender=RefreshSession, session: just revoked, because an old refresh token of it was used. In its scope."""
