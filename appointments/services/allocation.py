@@ -89,12 +89,17 @@ def find_place(
 
 
 def occupy(appointment: Appointment, place: Place) -> None:
-    """Allocates the place, instead of what the appointment had."""
-    appointment.allocations.all().delete()
+    """Allocates the place to an appointment that has none; see `occupy_instead`."""
     ResourceAllocation.objects.bulk_create(
         ResourceAllocation(appointment=appointment, resource=resource, lane=lane, start=place.start, end=place.end)
         for resource, lane in place.lanes
     )
+
+
+def occupy_instead(appointment: Appointment, place: Place) -> None:
+    """Allocates the place instead of what the appointment had."""
+    appointment.allocations.all().delete()
+    occupy(appointment, place)
 
 
 def _taken(

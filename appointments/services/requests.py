@@ -60,8 +60,7 @@ def move(appointment: Appointment, where: Move, *, by: Actor) -> Appointment:
 
 def _first_free(wish: Mapping[str, Any], attempt: Callable[[Booking], T], *, any_provider: bool) -> T:
     """The first attempt that finds its place; else the conflicts of all, with suggestions."""
-    start = rules.resolve_start(wish["start"], rules.zone_at(wish["location"]))
-    providers = _open_providers(wish, start) if any_provider else [wish["provider"]]
+    providers = _open_providers(wish) if any_provider else [wish["provider"]]
     conflicts: list[Occupied] = []
     for provider in providers:
         try:
@@ -71,15 +70,20 @@ def _first_free(wish: Mapping[str, Any], attempt: Callable[[Booking], T], *, any
             conflicts.extend(refusal.conflicts)
     others = suggestions(
         appointment_type=wish["appointment_type"],
-        start=start,
+        start=_start(wish),
         provider=None if any_provider else wish["provider"].pk,
         location=wish["location"].pk,
     )
     raise SlotUnavailable(conflicts, others)
 
 
-def _open_providers(wish: Mapping[str, Any], start: datetime) -> list[ProviderProfile]:
+def _start(wish: Mapping[str, Any]) -> datetime:
+    return rules.resolve_start(wish["start"], rules.zone_at(wish["location"]))
+
+
+def _open_providers(wish: Mapping[str, Any]) -> list[ProviderProfile]:
     """Providers whose hours cover the visit, whatever is booked; the one with the fewest visits around it first."""
+    start = _start(wish)
     second = floor_seconds(start)
     asked = Search(wish["appointment_type"], second, second + 1, location=wish["location"].pk)
     calendars = load(asked, now=timezone.now())

@@ -11,7 +11,7 @@ from appointments import signals
 from appointments.models import Appointment, StatusEvent
 from appointments.problems import InvalidTransition
 from appointments.services import rules
-from appointments.services.allocation import Place, find_place, occupied_period, occupy
+from appointments.services.allocation import Place, find_place, occupied_period, occupy_instead
 from appointments.transitions import MOVABLE
 from practices.models import Location, Resource
 from practices.tenancy import Actor
@@ -46,7 +46,7 @@ def reschedule(appointment: Appointment, move: Move, *, by: Actor) -> Appointmen
     appointment.confirmed_at = None
     appointment.save()
     if place is not None:
-        occupy(appointment, place)
+        occupy_instead(appointment, place)
     StatusEvent.objects.create(
         appointment=appointment,
         action="reschedule",

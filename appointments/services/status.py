@@ -8,7 +8,7 @@ from appointments import signals
 from appointments.models import Appointment, StatusEvent
 from appointments.problems import HoldExpired, InvalidTransition, refuse
 from appointments.services import rules
-from appointments.services.allocation import Place, find_place, free, occupied_period, occupy
+from appointments.services.allocation import Place, find_place, free, occupied_period, occupy_instead
 from appointments.transitions import BLOCKING, TRANSITIONS, Action, Status, need
 from practices.models import CancellationReason, PracticePolicy, Resource
 from practices.tenancy import Actor
@@ -51,7 +51,7 @@ def change_status(appointment: Appointment, action: Action, *, by: Actor, reason
     appointment.status = after
     appointment.save()
     if place is not None:
-        occupy(appointment, place)
+        occupy_instead(appointment, place)
     elif before in BLOCKING and after not in BLOCKING:
         free(appointment)
     StatusEvent.objects.create(
