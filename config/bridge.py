@@ -8,16 +8,18 @@ import asyncio
 import json
 import sys
 import uuid
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from tempfile import SpooledTemporaryFile
-from typing import Any
+from typing import Any, TypeVar
 
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
 
 WSGIEnvironment = dict[str, Any]
 WSGIApplication = Callable[[WSGIEnvironment, Any], Iterable[bytes]]
 IN_MEMORY_BYTES = 1024 * 1024
+
+T = TypeVar("T")
 
 
 class BodyTooLarge(Exception):
@@ -45,10 +47,32 @@ class WSGIBridge:
                 return
             except ConnectionError:
                 return
-            exchange = _Exchange(self.application, wsgi_environment(scope, body, length), send)
-            await asyncio.get_running_loop().run_in_executor(self.threads, exchange.run, asyncio.get_running_loop())
+            exchange = _Exchange(self.application, wsgi_environment(scope, body, length))
+            await self._on_thread(exchange.run)
             if exchange.content is not None:
                 await _send_whole(send, exchange.status, exchange.headers, exchange.content)
+            else:
+                await self._stream(exchange, send)
+
+    async def _stream(self, exchange: "_Exchange", send: ASGISendCallable) -> None:
+        """Part by part, as they are taken. Waiting for a slow reader holds no thread: a few of them would hold all."""
+        try:
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": exchange.status,
+                    "headers": exchange.headers,
+                    "trailers": False,
+                }
+            )
+            while (chunk := await self._on_thread(exchange.next_chunk)) is not None:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            await self._on_thread(exchange.close)
+
+    async def _on_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self.threads, work)
 
     async def _read_body(self, receive: ASGIReceiveCallable, body: "SpooledTemporaryFile[bytes]") -> int:
         length = 0
@@ -67,43 +91,37 @@ class WSGIBridge:
 
 
 class _Exchange:
-    """One request on its thread. `content` is None once a streamed response was sent from here."""
+    """One request. `run` leaves either the whole `content`, or None and the chunks of a streamed response."""
 
-    def __init__(self, application: WSGIApplication, environment: WSGIEnvironment, send: ASGISendCallable) -> None:
-        self.application, self.environment, self.send = application, environment, send
+    def __init__(self, application: WSGIApplication, environment: WSGIEnvironment) -> None:
+        self.application, self.environment = application, environment
         self.status = 500
         self.headers: list[tuple[bytes, bytes]] = []
         self.content: bytes | None = None
+        self._response: Iterable[bytes] = ()
+        self._chunks: Iterator[bytes] = iter(())
 
-    def run(self, loop: asyncio.AbstractEventLoop) -> None:
-        response = self.application(self.environment, self._start_response)
+    def run(self) -> None:
+        self._response = self.application(self.environment, self._start_response)
+        if getattr(self._response, "streaming", False):
+            self._chunks = iter(self._response)
+            return
         try:
-            if getattr(response, "streaming", False):
-                self._stream(response, loop)
-            else:
-                self.content = b"".join(response)
+            self.content = b"".join(self._response)
         finally:
-            if hasattr(response, "close"):
-                response.close()
+            self.close()
+
+    def next_chunk(self) -> bytes | None:
+        """Of a streamed response; None at its end."""
+        return next(self._chunks, None)
+
+    def close(self) -> None:
+        if hasattr(self._response, "close"):
+            self._response.close()
 
     def _start_response(self, status: str, headers: list[tuple[str, str]], exc_info: object = None) -> None:
         self.status = int(status.split(" ", 1)[0])
         self.headers = [(name.lower().encode("latin-1"), value.strip().encode("latin-1")) for name, value in headers]
-
-    def _stream(self, chunks: Iterable[bytes], loop: asyncio.AbstractEventLoop) -> None:
-        """Wait for each part to be taken, so that a slow reader doesn't fill the memory."""
-
-        def deliver(event: Any) -> None:
-            asyncio.run_coroutine_threadsafe(_awaited(self.send, event), loop).result()
-
-        deliver({"type": "http.response.start", "status": self.status, "headers": self.headers, "trailers": False})
-        for chunk in chunks:
-            deliver({"type": "http.response.body", "body": chunk, "more_body": True})
-        deliver({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def _awaited(send: ASGISendCallable, event: Any) -> None:
-    await send(event)
 
 
 async def _refuse_body(scope: HTTPScope, send: ASGISendCallable) -> None:

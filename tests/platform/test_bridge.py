@@ -135,6 +135,37 @@ def test_streamed_response_is_sent_part_by_part_and_closed() -> None:
     assert (events[-1]["more_body"], response.closed) == (False, True)
 
 
+def test_slow_reader_of_a_stream_holds_no_thread() -> None:
+    def stream(environment: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        return Streamed([b"one", b"two"])
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def serve() -> list[dict[str, Any]]:
+        bridge = WSGIBridge(stream, threads=1, max_body_bytes=100)
+        stuck = asyncio.Event()
+        sent: list[dict[str, Any]] = []
+
+        async def never_read(event: dict[str, Any]) -> None:
+            stuck.set()
+            await asyncio.Future()
+
+        async def read(event: dict[str, Any]) -> None:
+            sent.append(event)
+
+        slow = asyncio.create_task(bridge(SCOPE, receive, never_read))  # type: ignore[arg-type]  # plain dicts for ASGI's
+        await stuck.wait()
+        async with asyncio.timeout(5):
+            await bridge(SCOPE, receive, read)  # type: ignore[arg-type]  # as above
+        slow.cancel()
+        bridge.threads.shutdown()
+        return sent
+
+    assert b"".join(event.get("body", b"") for event in asyncio.run(serve())) == b"onetwo"
+
+
 def test_large_body_is_kept_on_disk_and_read_whole() -> None:
     _, _, body = answer(call(echo, b"x" * 1_500_000, b"y" * 1_500_000, max_body_bytes=4_000_000))
     assert len(body) == 3_000_000 + len(b"a=1 ")
