@@ -5,6 +5,7 @@ from functools import update_wrapper
 from typing import Any
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin.models import LogEntry
 from django.core.exceptions import PermissionDenied, SuspiciousOperation, ValidationError
@@ -31,6 +32,11 @@ View = Callable[..., HttpResponseBase]
 
 class PracticeAdminSite(UnfoldAdminSite):
     login_form = LoginForm
+
+    def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
+        """Only pages of ours: those that other packages bring know neither practices nor roles."""
+        if str(getattr(admin_class, "__module__", "")).partition(".")[0] in settings.OWN_APPS:
+            super().register(model_or_iterable, admin_class, **options)
 
     # --- Who comes in ---------------------------------------------------------------------------
 

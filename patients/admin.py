@@ -134,7 +134,7 @@ class PatientAdmin(TenantAdmin):
     # --- Reading --------------------------------------------------------------------------------
 
     def get_queryset(self, request: HttpRequest) -> PatientQuerySet:
-        visible: PatientQuerySet = Patient.objects.visible_to(current_actor()).with_contacts()
+        visible: PatientQuerySet = Patient.objects.visible_to(current_actor()).prefetch_related("contacts")
         return visible.order_by(*self.ordering)
 
     def record_read(self, request: HttpRequest, rows: Iterable[Patient]) -> None:

@@ -20,7 +20,6 @@ from appointments.services import rules
 from appointments.transitions import MOVABLE, Action, Status, need
 from patients.lookup import find_patients
 from patients.models import Patient
-from patients.querysets import SEES_RESTRICTED
 from patients.signals import patient_data_read
 from practices.admin.badges import badge
 from practices.admin.base import ReadOnlyInline, TenantAdmin
@@ -62,7 +61,7 @@ def status_name(status: str) -> str:
 
 def sees(patient: Patient) -> bool:
     """Whether the actor may know who it is; the visit's time is no secret."""
-    return not patient.restricted or bool(SEES_RESTRICTED.intersection(current_actor().roles))
+    return patient.visible_to(current_actor())
 
 
 def local_time(row: Appointment) -> str:
@@ -176,7 +175,15 @@ class AppointmentAdmin(TenantAdmin):
     # --- Reading --------------------------------------------------------------------------------
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).select_related(*self.list_select_related, "provider__membership")
+        """Asked by patient it says nothing of one whom the actor may not know."""
+        rows = super().get_queryset(request).select_related(*self.list_select_related, "provider__membership")
+        if any(name.startswith("patient") for name in request.GET):
+            rows = rows.filter(patient__in=Patient.objects.visible_to(current_actor()))
+        return rows
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        hidden = isinstance(obj, Appointment) and not sees(obj.patient)
+        return not hidden and super().has_change_permission(request, obj)
 
     def record_read(self, request: HttpRequest, rows: Iterable[Appointment]) -> None:
         if ids := [row.patient_id for row in rows if sees(row.patient)]:

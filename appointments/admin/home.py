@@ -65,7 +65,7 @@ def _today(now: datetime) -> Any:
 def _line(visit: Appointment, roles: tuple[str, ...], now: datetime) -> dict[str, Any]:
     url = reverse("admin:appointments_appointment_change", args=[visit.pk])
     quick = None
-    if allowed(roles, Area.APPOINTMENTS, Access.WRITE):
+    if allowed(roles, Area.APPOINTMENTS, Access.WRITE) and sees(visit.patient):
         possible = visit.allowed_transitions(now)
         action = next((each for each in QUICK if each in possible), None)
         if action is not None:

@@ -64,7 +64,7 @@ class TenantAdmin(RowActionsMixin, ModelAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Locked when it is about to be written, so that what the form saw is compared with what is changed."""
         rows: QuerySet[Any] = self.get_queryset(request)
-        if request.method == "POST":
+        if request.method == "POST" and self.has_change_permission(request):
             rows = rows.select_for_update(of=("self",), no_key=True)
         try:
             return rows.get(pk=self.model._meta.pk.to_python(object_id))
@@ -92,6 +92,8 @@ class TenantAdmin(RowActionsMixin, ModelAdmin):
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponseBase:
         """The row's events in the audit log."""
+        if not self.has_view_or_change_permission(request):
+            raise PermissionDenied
         row = self.get_object(request, unquote(object_id))
         if row is None:
             raise Http404

@@ -67,11 +67,11 @@ class RowActionsMixin:
 
     def row_action_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponseBase:
         admin: Any = self
-        row = admin.get_object(request, unquote(object_id))
-        if row is None:
-            raise Http404
-        if not admin.has_view_permission(request, row):
+        if not admin.has_view_permission(request):
             raise PermissionDenied
+        row = admin.get_object(request, unquote(object_id))
+        if row is None or not admin.has_view_permission(request, row):
+            raise Http404
         action = next((each for each in self.get_row_actions(request, row) if each.name == name), None)
         if action is None:
             return self._not_offered(request, row)
