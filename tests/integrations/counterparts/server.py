@@ -2,6 +2,7 @@
 
 import json
 import threading
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -30,7 +31,7 @@ class Response:
     delay: float = 0
 
 
-class Counterpart:
+class Counterpart(ABC):
     """Start it with `with`; `requests` holds what came in, `answer_next` queues an outage or a limit."""
 
     def __init__(self) -> None:
@@ -44,8 +45,9 @@ class Counterpart:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
+    @abstractmethod
     def respond(self, request: Request) -> Response:
-        raise NotImplementedError
+        """The vendor's answer."""
 
     def __enter__(self) -> Self:
         self._thread.start()
