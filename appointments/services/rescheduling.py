@@ -90,9 +90,11 @@ def _check(
 def _place(
     appointment: Appointment, provider: ProviderProfile, start: datetime, end: datetime, *, overbook: bool
 ) -> Place | None:
-    """None for a visit that blocks no time. The provider may be another now; rooms and equipment stay."""
+    """None for a visit that blocks no time. The provider may be another now; whatever else it occupies stays."""
     if not appointment.blocks:
         return None
-    others = Resource.objects.filter(allocations__appointment=appointment).exclude(kind=Resource.Kind.PROVIDER)
+    others = Resource.objects.filter(allocations__appointment=appointment).exclude(
+        provider__in=[appointment.provider_id, provider.pk]
+    )
     period = occupied_period(appointment.appointment_type, start, end)
     return find_place([rules.provider_resource(provider), *others], *period, but=appointment.pk, overbook=overbook)

@@ -293,3 +293,17 @@ def test_nothing_is_booked_again_against_the_rules(clinic: Any, held: bool, obst
     response = client.post(f"{URL}/{booked['id']}/{'confirm' if held else 'undo'}", {})
     assert response.status_code == 400
     assert [error["code"] for error in response.json()["errors"]] == [obstacle]
+
+
+def test_second_provider_stays_with_a_visit_that_is_moved(clinic: Any) -> None:
+    with practice_scope(clinic.practice, actor=SETUP):
+        moss = calendar_of(clinic.practice, "Moss")
+    client = client_for("owner", clinic.practice)
+    booked = client.post(URL, body(clinic, resources=[str(moss.calendar.pk)])).json()
+    assert client.post(f"{URL}/{booked['id']}/reschedule", {"start": tomorrow_at(16).isoformat()}).status_code == 200
+    refused = client.post(URL, body(clinic, provider=str(moss.provider.pk), start=tomorrow_at(16).isoformat()))
+    assert refused.status_code == 409
+    handed_over = {"start": tomorrow_at(17).isoformat(), "provider": str(moss.provider.pk)}
+    assert client.post(f"{URL}/{booked['id']}/reschedule", handed_over).status_code == 200
+    again = client.post(URL, body(clinic, start=tomorrow_at(17).isoformat()))
+    assert again.status_code == 201
