@@ -13,11 +13,12 @@ from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.tokens import AccessToken
 
 from config.api.client import client_address
-from config.api.problem import Conflict, problem_response
+from config.api.problem import Conflict, is_api_path, problem_response
 from practices import signals
 from practices.tenancy import Actor, Scope, current_scope, identity_scope, platform_scope, practice_scope
 
 SESSION_PRACTICE = "practice_id"
+REFUSALS = frozenset({401, 403, 404, 409, 412, 429})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
@@ -51,7 +52,7 @@ class TenantMiddleware:
             "ip": client_address(request) or None,
         }
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
+        if scheme.lower() == "bearer" and is_api_path(request):
             claims = _verified(request, token)
             return claims and practice_scope(claims[0], actor=Actor.user(claims[1]), **origin)
         if not request.path_info.startswith(settings.ADMIN_PATH) or not request.user.is_authenticated:
@@ -80,7 +81,8 @@ class TenantMiddleware:
 
     def _announce(self, request: HttpRequest, response: HttpResponseBase, scope: Scope | None) -> HttpResponseBase:
         status = status_of(response)
-        if status in {401, 403, 404, 409, 412, 429} and scope is not None:
+        # Of those who go on when they are over their limit the first refusal counts: the rest would fill the log.
+        if status in REFUSALS and scope is not None and not getattr(response, "refused_again", False):
             signals.request_refused.send(type(self), request=request, status=status, scope=scope)
         return response
 

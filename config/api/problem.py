@@ -193,8 +193,10 @@ class RateLimited(Problem):
     code = "rate_limited"
     default_detail = "Too many requests; wait before the next one."
 
-    def __init__(self, retry_after: int, detail: str | None = None, **kwargs: Any) -> None:
+    def __init__(self, retry_after: int, detail: str | None = None, *, again: bool = False, **kwargs: Any) -> None:
+        """`again`: the caller has been refused for the same reason in this window before."""
         super().__init__(detail, **kwargs)
+        self.again = again
         self.headers["Retry-After"] = str(max(1, retry_after))
 
 
@@ -219,6 +221,7 @@ class ProblemResponse(HttpResponse):
 
     def __init__(self, problem: Problem, request: HttpRequest | Request | None) -> None:
         self.data = problem.as_json(request)
+        self.refused_again = getattr(problem, "again", False)
         body = b"" if request is not None and request.method == "HEAD" else dumps(self.data)
         super().__init__(body, status=problem.status_code, content_type=MEDIA_TYPE, headers=problem.headers)
         self["Cache-Control"] = "no-store"

@@ -86,7 +86,7 @@ def consume(request: HttpRequest, limits: Iterable[Limit]) -> list[Usage]:
 def refuse_exceeded(usages: Iterable[Usage]) -> None:
     for usage in usages:
         if usage.exceeded:
-            raise RateLimited(usage.reset)
+            raise RateLimited(usage.reset, again=usage.count > usage.limit + 1)
 
 
 def headers(usages: list[Usage]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.test import Client
+from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from accounts import tokens
@@ -61,6 +62,22 @@ def test_failed_change_leaves_an_event_of_its_own(practice: Practice) -> None:
     assert client.get("/api/v1/no-such-path").status_code == 404
     assert [(event.action, event.status) for event in of(client, practice)] == [("denied", 404)]
     assert other.pk
+
+
+def test_hammering_leaves_one_event_of_its_refusal(practice: Practice, settings: Settings) -> None:
+    settings.RATELIMIT_ENABLE = True
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "user": "2/h"}
+    client = client_for("owner", practice)
+    answers = [client.get("/api/v1/practice").status_code for _ in range(5)]
+    assert answers == [200, 200, 429, 429, 429]
+    assert [event.status for event in of(client, practice, action="failed")] == [429]
+
+
+def test_token_opens_nothing_outside_the_api(practice: Practice) -> None:
+    """Or it would fill the log, unlimited, even when its user has been removed."""
+    client = client_for("owner", practice)
+    assert client.get("/no-such-page").status_code == 404
+    assert of(client, practice) == []
 
 
 def test_member_who_was_removed_is_denied(practice: Practice) -> None:
@@ -170,6 +187,15 @@ def test_reading_the_log_is_in_the_log(practice: Practice) -> None:
     }
 
 
+def test_reading_the_log_names_the_patients_whose_changes_it_shows(practice: Practice) -> None:
+    with practice_scope(practice, actor=SETUP):
+        patient = Patient.objects.create(given_name="Ada", family_name="Vale")
+    reader = client_for("auditor", practice)
+    assert listed(reader, entity="patients.patient")
+    (event,) = of(reader, practice)
+    assert (event.action, event.entity, event.patient_ids) == ("read", "audit.auditevent", [patient.pk])
+
+
 def test_filters(practice: Practice) -> None:
     client = client_for("owner", practice)
     with practice_scope(practice, actor=Actor.user(client.user.pk)):
@@ -178,7 +204,7 @@ def test_filters(practice: Practice) -> None:
         Location.objects.filter(pk=location.pk).update(name="Annex")
     events = listed(client)
     assert [event["at"] for event in events] == sorted((event["at"] for event in events), reverse=True)
-    assert [event["patients"] for event in listed(client, patient=patient.pk)] == [[str(patient.pk)]]
+    assert [event["patients"] for event in listed(client, patient=patient.pk, action="create")] == [[str(patient.pk)]]
     assert listed(client, patient=uuid4()) == []
     assert {event["action"] for event in listed(client, action="update")} == {"update"}
     assert {event["entity_id"] for event in listed(client, entity="practices.location")} == {str(location.pk)}
