@@ -5,6 +5,8 @@ VENV ?= $(PROJECT).venv
 PORT ?= 8000
 TEST_PROCESSES ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ $$n -gt 2 ] && echo $$n || echo 2)
 TESTS ?= tests
+DATABASE_TESTS := tests/test_isolation.py tests/test_isolation_judge.py tests/test_audit_completeness.py \
+    $(addprefix tests/,accounts appointments audit patients practices)
 POSTGRES_15 ?= /usr/lib/postgresql/15/bin
 
 ifdef STATE_DIR
@@ -37,7 +39,7 @@ test: install-dev  ## the whole suite in parallel, on real PostgreSQL and Valkey
 test-pg15: install-dev  ## what leans on the database, on PostgreSQL 15 from $(POSTGRES_15)
 	@STATE_DIR=$(or $(STATE_DIR),$(PROJECT).state)/pg15 EMBEDDED_POSTGRES_BIN=$(POSTGRES_15) && \
 	export STATE_DIR EMBEDDED_POSTGRES_BIN && \
-	$(WITH_SERVICES) $(VENV)/bin/python -m pytest -n $(TEST_PROCESSES) --dist worksteal -m "not machinery" $(TESTS)
+	$(WITH_SERVICES) $(VENV)/bin/python -m pytest -n $(TEST_PROCESSES) --dist worksteal -m "not machinery" $(DATABASE_TESTS)
 
 check: install-dev  ## style, types, import order, migrations, deployment settings, contract
 	@$(WITH_SERVICES) $(VENV)/bin/python -m config.check
