@@ -9,9 +9,10 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import ClassVar, NamedTuple
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from appointments.intervals import Interval
+from practices.models.practice import time_zones
 
 DAY = 86_400
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
@@ -49,14 +50,9 @@ class OffsetSpan(NamedTuple):
     offset: int
 
 
-@lru_cache(maxsize=1)
-def _zone_names() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
 def time_zone(name: str) -> ZoneInfo:
     """Raises UnknownTimeZone. Looks the name up in the list first: ZoneInfo itself takes names for file paths."""
-    if name not in _zone_names():
+    if name not in time_zones():
         raise UnknownTimeZone(name)
     return ZoneInfo(name)
 

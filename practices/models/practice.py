@@ -12,8 +12,11 @@ from practices.querysets import AnnouncedQuerySet
 
 @cache
 def time_zones() -> frozenset[str]:
-    """Read once: every call of zoneinfo's walks through the files of all zones."""
-    return frozenset(zoneinfo.available_timezones())
+    """Read once: every call of zoneinfo's walks through the files of all zones.
+
+    Without those that are no place's: `localtime` is whatever the server is set to, and browsers know neither.
+    """
+    return frozenset(zoneinfo.available_timezones() - {"Factory", "localtime"})
 
 
 def validate_time_zone(value: str) -> None:

@@ -88,6 +88,7 @@ def test_list_costs_the_same_for_any_number(
         ("locations", {"name": "Taken"}, "/name", "unique"),
         ("locations", {"name": ""}, "/name", "blank"),
         ("locations", {"name": "A", "time_zone": "Mars/Base"}, "/time_zone", "invalid_time_zone"),
+        ("locations", {"name": "A", "time_zone": "localtime"}, "/time_zone", "invalid_time_zone"),
         ("locations", {"name": "A", "practice": str(uuid.uuid4())}, "/practice", "unknown_field"),
         ("resources", {"kind": "provider", "name": "Dr. X"}, "/kind", "invalid"),
         ("resources", {"kind": "room", "name": "A", "capacity": 0}, "", "invalid"),
