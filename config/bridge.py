@@ -26,6 +26,10 @@ class BodyTooLarge(Exception):
     """The request's body is longer than the server takes."""
 
 
+class ClientGone(Exception):
+    """The client left while a response was sent to it."""
+
+
 class WSGIBridge:
     """An ASGI application for `http` scopes that runs a WSGI application on `threads` threads.
 
@@ -56,18 +60,14 @@ class WSGIBridge:
 
     async def _stream(self, exchange: "_Exchange", send: ASGISendCallable) -> None:
         """Part by part, as they are taken. Waiting for a slow reader holds no thread: a few of them would hold all."""
+        head = {"type": "http.response.start", "status": exchange.status, "headers": exchange.headers}
         try:
-            await send(
-                {
-                    "type": "http.response.start",
-                    "status": exchange.status,
-                    "headers": exchange.headers,
-                    "trailers": False,
-                }
-            )
+            await _put(send, {**head, "trailers": False})
             while (chunk := await self._on_thread(exchange.next_chunk)) is not None:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+                await _put(send, {"type": "http.response.body", "body": chunk, "more_body": True})
+            await _put(send, {"type": "http.response.body", "body": b"", "more_body": False})
+        except ClientGone:
+            pass
         finally:
             await self._on_thread(exchange.close)
 
@@ -122,6 +122,13 @@ class _Exchange:
     def _start_response(self, status: str, headers: list[tuple[str, str]], exc_info: object = None) -> None:
         self.status = int(status.split(" ", 1)[0])
         self.headers = [(name.lower().encode("latin-1"), value.strip().encode("latin-1")) for name, value in headers]
+
+
+async def _put(send: ASGISendCallable, event: Any) -> None:
+    try:
+        await send(event)
+    except (OSError, RuntimeError) as error:  # uvicorn writes to a connection that was closed a moment ago
+        raise ClientGone from error
 
 
 async def _refuse_body(scope: HTTPScope, send: ASGISendCallable) -> None:

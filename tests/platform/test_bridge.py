@@ -135,6 +135,25 @@ def test_streamed_response_is_sent_part_by_part_and_closed() -> None:
     assert (events[-1]["more_body"], response.closed) == (False, True)
 
 
+def test_client_that_leaves_while_a_stream_is_sent_ends_it_quietly() -> None:
+    response = Streamed([b"one", b"two"])
+
+    def stream(environment: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        return response
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(event: dict[str, Any]) -> None:
+        if event.get("body") == b"two":
+            raise RuntimeError("the handler is closed")
+
+    bridge = WSGIBridge(stream, threads=1, max_body_bytes=100)
+    asyncio.run(bridge(SCOPE, receive, send))  # type: ignore[arg-type]  # plain dicts for ASGI's
+    assert response.closed
+
+
 def test_slow_reader_of_a_stream_holds_no_thread() -> None:
     def stream(environment: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         start_response("200 OK", [])
