@@ -134,7 +134,7 @@ class PatientAdmin(TenantAdmin):
     # --- Reading --------------------------------------------------------------------------------
 
     def get_queryset(self, request: HttpRequest) -> PatientQuerySet:
-        visible: PatientQuerySet = Patient.objects.visible_to(current_actor()).prefetch_related("contacts")
+        visible: PatientQuerySet = Patient.objects.visible_to(current_actor())
         return visible.order_by(*self.ordering)
 
     def record_read(self, request: HttpRequest, rows: Iterable[Patient]) -> None:
@@ -157,9 +157,14 @@ class PatientAdmin(TenantAdmin):
             return ""
         return date_format(row.birth_date, {"year": "Y", "month": "M Y"}.get(row.birth_date_precision, "j M Y"))
 
+    def prepare(self, rows: Sequence[Any]) -> None:
+        phones = ContactPoint.objects.primary_of([row.pk for row in rows])
+        for row in rows:
+            row.shown_phone = phones.get((row.pk, "phone"), "")
+
     @admin.display(description="Phone")
-    def show_phone(self, row: Patient) -> str:
-        return row.phone or ""
+    def show_phone(self, row: Any) -> str:
+        return row.shown_phone
 
     @admin.display(description="Status")
     def show_status(self, row: Patient) -> str:
@@ -175,13 +180,13 @@ class PatientAdmin(TenantAdmin):
             kwargs.setdefault("form", TenantForm)
         return super().get_form(request, obj, change=change, **kwargs)
 
-    def save_model(self, request: HttpRequest, obj: Patient, form: Any, change: bool) -> None:
+    def store(self, request: HttpRequest, obj: Patient, form: Any, *, change: bool) -> None:
         by = current_actor()
         if change:
             services.update_patient(patient=obj, by=by, **form.changes())
             return
         reason = form.cleaned_data["force_reason"]
-        created = services.create_patient(by=by, force=bool(reason.strip()), **form.cleaned_data)
+        created = services.create_patient(by=by, force=bool(reason.strip()), **form.answers())
         obj.pk, obj.mrn = created.pk, created.mrn
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
@@ -224,5 +229,5 @@ def _unarchive(row: Patient) -> None:
 
 
 def _given(form: Any) -> dict[str, Any]:
-    names = form._meta.fields
-    return {name: form.cleaned_data[name] for name in names if name in form.cleaned_data}
+    """The answers without those that only the form set needs."""
+    return {name: value for name, value in form.answers().items() if name not in {"patient", "id", "DELETE"}}

@@ -70,7 +70,7 @@ class MembershipAdmin(TenantAdmin):
             return (RowAction("reactivate", "Reactivate", "person_check", _reactivate, "The member is back."),)
         return ()
 
-    def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
+    def store(self, request: HttpRequest, obj: Membership, form: Any, *, change: bool) -> None:
         services.change_roles(member=obj.pk, roles=form.cleaned_data["roles"], by=current_actor())
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -127,11 +127,11 @@ class ProviderProfileAdmin(TenantAdmin):
     def show_member(self, row: ProviderProfile) -> str:
         return str(row.membership.user)
 
-    def save_model(self, request: HttpRequest, obj: ProviderProfile, form: Any, change: bool) -> None:
+    def store(self, request: HttpRequest, obj: ProviderProfile, form: Any, *, change: bool) -> None:
         if change:
             services.update_provider(profile=obj, by=current_actor(), **form.changes())
         else:
-            created = services.create_provider(by=current_actor(), **form.cleaned_data)
+            created = services.create_provider(by=current_actor(), **form.answers())
             obj.pk = created.pk
 
     def delete_model(self, request: HttpRequest, obj: ProviderProfile) -> None:

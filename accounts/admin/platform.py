@@ -65,11 +65,11 @@ class PracticeAdmin(TenantAdmin):
     def show_status(self, row: Practice) -> str:
         return badge(row.get_status_display(), STATUS_COLOURS[row.status])
 
-    def save_model(self, request: HttpRequest, obj: Practice, form: Any, change: bool) -> None:
+    def store(self, request: HttpRequest, obj: Practice, form: Any, *, change: bool) -> None:
         if change:
             obj.save()
             return
-        fields = dict(form.cleaned_data)
+        fields = form.answers()
         opened = services.open_practice(owner=fields.pop("owner_email"), by=current_actor(), **fields)
         obj.pk = opened.pk
 
@@ -113,7 +113,7 @@ class UserAdmin(TenantAdmin):
     fields = (("email", "name"), "new_password", ("is_active", "is_superuser"), "last_login")
     readonly_fields = ("last_login",)
 
-    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+    def store(self, request: HttpRequest, obj: User, form: Any, *, change: bool) -> None:
         if password := form.cleaned_data["new_password"]:
             obj.set_password(password)
             obj.token_version += 1

@@ -263,14 +263,14 @@ class AppointmentAdmin(TenantAdmin):
             field.required, field.empty_label = False, "Anyone who is free"
         return field
 
-    def save_model(self, request: HttpRequest, obj: Appointment, form: Any, change: bool) -> None:
+    def store(self, request: HttpRequest, obj: Appointment, form: Any, *, change: bool) -> None:
         if change:
-            if changed := form.changes():
-                obj.save(update_fields=list(changed))
+            obj.save(update_fields=list(form.changes()))
             return
-        wish = {name: value for name, value in form.cleaned_data.items() if value and name != "seen_version"}
+        wish = {name: value for name, value in form.answers().items() if value}
         booked = services.book_for(wish, any_provider="provider" not in wish, by=current_actor())
-        obj.pk, obj.start, obj.time_zone = booked.pk, booked.start, booked.time_zone
+        obj.pk, obj._state.adding = booked.pk, False
+        obj.refresh_from_db()
 
     def get_row_actions(self, request: HttpRequest, row: Appointment) -> Sequence[RowAction]:
         if not self.has_change_permission(request, row):

@@ -34,7 +34,7 @@ class BoundedChangeList(ChangeList):
 
 class TenantAdmin(RowActionsMixin, ModelAdmin):
     """Permissions come from `User.has_perm`, which asks the role table. Changes are saved by the app's services:
-    override `save_model` where there is one. What a service refuses is shown in the form.
+    override `store` where there is one. What a service refuses is shown in the form.
     """
 
     form = TenantForm
@@ -62,7 +62,12 @@ class TenantAdmin(RowActionsMixin, ModelAdmin):
         return str(row)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        """Locked when it is about to be written, so that what the form saw is compared with what is changed."""
+        """Locked when it is about to be written, so that what the form saw is compared with what is changed.
+
+        Raises PermissionDenied before it looks for who may see none of them.
+        """
+        if not self.has_view_or_change_permission(request):
+            raise PermissionDenied
         rows: QuerySet[Any] = self.get_queryset(request)
         if request.method == "POST" and self.has_change_permission(request):
             rows = rows.select_for_update(of=("self",), no_key=True)
@@ -85,8 +90,13 @@ class TenantAdmin(RowActionsMixin, ModelAdmin):
         response = super().changelist_view(request, extra_context)
         shown = (getattr(response, "context_data", None) or {}).get("cl")
         if shown is not None:
-            self.record_read(request, list(shown.result_list))
+            rows = list(shown.result_list)
+            self.prepare(rows)
+            self.record_read(request, rows)
         return response
+
+    def prepare(self, rows: Sequence[Any]) -> None:
+        """Called with a list's rows before they are shown, to fetch for all what would cost a query each."""
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
@@ -108,18 +118,16 @@ class TenantAdmin(RowActionsMixin, ModelAdmin):
     # --- Writing --------------------------------------------------------------------------------
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """Without ids that can't be: looking their row up would fail."""
+        """A link may name the row that the new one is for (`?patient=`), and nothing else."""
         initial: dict[str, Any] = super().get_changeform_initial_data(request)
-        return {name: value for name, value in initial.items() if self._is_possible(name, value)}
+        return {name: value for name, value in initial.items() if self._is_id_for(name, value)}
 
-    def _is_possible(self, name: str, value: Any) -> bool:
+    def _is_id_for(self, name: str, value: Any) -> bool:
         try:
             field = self.opts.get_field(name)
-            if isinstance(field, models.ForeignKey):
-                field.related_model._meta.pk.to_python(value)
+            return isinstance(field, models.ForeignKey) and bool(field.related_model._meta.pk.to_python(value))
         except (FieldDoesNotExist, ValidationError):
             return False
-        return True
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
@@ -142,6 +150,15 @@ class TenantAdmin(RowActionsMixin, ModelAdmin):
             response.status_code = status_of(refusal)
             return response
 
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Saving without having changed anything is no edit."""
+        if not change or form.changes():
+            self.store(request, obj, form, change=change)
+
+    def store(self, request: HttpRequest, obj: Any, form: Any, *, change: bool) -> None:
+        """Override it to call a service."""
+        obj.save()
+
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         row = kwargs.get("obj")
         if row is not None:
@@ -163,6 +180,9 @@ class TenantAdmin(RowActionsMixin, ModelAdmin):
             return self._refused(request, self.get_object(request, unquote(object_id)), refusal)
 
     # --- Django's own log would keep names, and for all practices together -------------------------
+
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> list[Any]:
+        return []
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None: ...
 

@@ -61,6 +61,10 @@ class TenantForm(RefusableMixin, forms.ModelForm):  # type: ignore[type-arg]  # 
             if name != "seen_version" and name in self.cleaned_data
         }
 
+    def answers(self) -> dict[str, Any]:
+        """Everything the form asked for, for a service."""
+        return {name: value for name, value in self.cleaned_data.items() if name != "seen_version"}
+
     def _tell_of_other_edit(self) -> None:
         """Once: the next save is of what they were told. Every field that differs names what is stored now."""
         text = (
