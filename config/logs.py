@@ -44,7 +44,9 @@ class RequestLogMiddleware(RequestMiddleware):
 
     @staticmethod
     def format_request(request: HttpRequest) -> str:
-        return f"{request.method} {request.path}"
+        """The link to a local file ends in its permission."""
+        path = "/files/..." if request.path.startswith("/files/") else request.path
+        return f"{request.method} {path}"
 
     @staticmethod
     def bind_user_id(request: HttpRequest) -> None:

@@ -41,7 +41,7 @@ def speak(request: HttpRequest) -> HttpResponse:
     return HttpResponse()
 
 
-urlpatterns = [path("fail", fail), path("duplicate", duplicate), path("speak", speak)]
+urlpatterns = [path("fail", fail), path("duplicate", duplicate), path("speak", speak), path("api/speak", speak)]
 
 
 class Lines:
@@ -105,6 +105,12 @@ def test_line_of_a_request_has_no_query_string(client: Client, lines: Lines) -> 
     assert lines.of("counted 3")[0]["request_id"] == line["request_id"]
 
 
+def test_line_of_a_request_for_a_file_has_no_permission(client: Client, lines: Lines) -> None:
+    client.get(f"/files/{SECRET}")
+    assert lines.of("request_finished")[0]["request"] == "GET /files/..."
+    assert SECRET not in lines.text
+
+
 def test_exception_is_logged_without_its_message(client: Client, lines: Lines) -> None:
     client.get("/fail")
     (line,) = lines.of("request_failed")
@@ -125,7 +131,7 @@ def test_database_error_is_logged_by_its_state(client: Client, lines: Lines) -> 
 def test_user_and_practice_are_bound_inside_and_at_the_end(client: Client, practice: Practice, lines: Lines) -> None:
     token = AccessToken()
     token["practice"], token["sub"] = str(practice.pk), USER
-    client.get("/speak", headers={"Authorization": f"Bearer {token}"})
+    client.get("/api/speak", headers={"Authorization": f"Bearer {token}"})
     for event in ("inside", "counted 3", "request_finished"):
         (line,) = lines.of(event)
         assert (line["practice_id"], line["user_id"]) == (str(practice.pk), USER)
