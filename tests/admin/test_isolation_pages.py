@@ -115,7 +115,8 @@ def test_autocompletes_know_no_other_practice(world: World) -> None:
     asked = 0
     for model in tenant_pages():
         for field in _foreign_keys(model):
-            query = {"app_label": model._meta.app_label, "model_name": model._meta.model_name, "field_name": field.name}
+            meta = model._meta
+            query = {"app_label": meta.app_label, "model_name": str(meta.model_name), "field_name": field.name}
             theirs = world.theirs.get(field.related_model._meta.label)
             for term in {"", "a", *(str(value) for value in (vars(theirs).values() if theirs else ()))}:
                 response = world.client.get("/admin/autocomplete/", {**query, "term": term})
@@ -134,8 +135,11 @@ def test_filtering_by_a_foreign_id_shows_what_an_unknown_one_shows(world: World)
                 continue
             unknown = uuid.uuid4()
             name = f"{field.name}__id__exact"
-            expected = seen(world.client.get(url(model, "changelist"), {name: unknown}), unknown)
-            assert seen(world.client.get(url(model, "changelist"), {name: key.pk}), key.pk) == expected, (model, name)
+            expected = seen(world.client.get(url(model, "changelist"), {name: str(unknown)}), unknown)
+            assert seen(world.client.get(url(model, "changelist"), {name: str(key.pk)}), key.pk) == expected, (
+                model,
+                name,
+            )
 
 
 def test_foreign_id_in_a_form_reads_like_an_unknown_one(world: World) -> None:

@@ -1,0 +1,73 @@
+"""The admin in a real browser: it works under its own content security policy, and asks nobody else for anything."""
+
+from __future__ import annotations
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from patients.models import Patient
+from practices.models import Practice
+from practices.tenancy import practice_scope
+from tests.clients import client_for
+from tests.factories.accounts import PASSWORD
+from tests.rows import SETUP, make_row
+
+CURE = "Chromium is missing: apt-get install chromium (Debian), or put a `chromium` into PATH."
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+pytestmark = pytest.mark.machinery
+
+
+@pytest.mark.django_db(transaction=True)
+def test_staff_work_in_a_browser(practice: Practice, live_server: Any) -> None:
+    user = client_for("front_desk", practice).user
+    with practice_scope(practice, actor=SETUP):
+        make_row(Patient, given_name="Ada", family_name="Byron")
+    path = shutil.which("chromium")
+    assert path, CURE
+    with ThreadPoolExecutor(1) as thread:  # playwright runs an event loop, in which Django would refuse the ORM
+        complaints, asked = thread.submit(_visit, path, live_server.url, user.email).result(timeout=60)
+    assert complaints == []
+    assert [url for url in asked if not url.startswith((live_server.url, "data:"))] == []
+
+
+def _visit(path: str, url: str, email: str) -> tuple[list[str], list[str]]:
+    """What the browser complained of, and every address it asked for."""
+    complaints: list[str] = []
+    asked: list[str] = []
+    with sync_playwright() as playwright:
+        page = playwright.chromium.launch(executable_path=path, args=list(QUIET)).new_page()
+        page.on("console", lambda said: complaints.append(said.text) if said.type in {"error", "warning"} else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        _work(page, url, email)
+    return complaints, asked
+
+
+def _work(page: Page, url: str, email: str) -> None:
+    page.goto(f"{url}/admin/")
+    page.fill("[name=username]", email)
+    page.fill("[name=password]", PASSWORD)
+    page.click("button[type=submit]")
+    page.get_by_text("No visits today").wait_for()
+    page.click("a[href='/admin/patients/patient/']")
+    page.click("a:has-text('Byron, Ada')")
+    assert page.input_value("[name=given_name]") == "Ada"
+    page.click("#row-actions button:has-text('Archive')")
+    page.get_by_text("The chart is archived").wait_for()
+    page.goto(f"{url}/admin/appointments/appointment/add/")
+    page.locator(".select2-selection").first.click()
+    page.keyboard.type("byr")
+    page.locator(".select2-results__option", has_text="Byron, Ada").wait_for()
