@@ -206,6 +206,16 @@ class PatientAdmin(TenantAdmin):
             else:
                 services.change_identifier(identifier=each.instance, by=by, **each.changes())
 
+    def get_row_links(self, request: HttpRequest, row: Patient) -> Sequence[tuple[str, str, str]]:
+        links = []
+        if row.status == Patient.Status.ACTIVE and request.user.has_perm("appointments.add_appointment"):
+            url = f"{reverse('admin:appointments_appointment_add')}?patient={row.pk}"
+            links.append(("Book a visit", "add", url))
+        if request.user.has_perm("appointments.view_appointment"):
+            url = f"{reverse('admin:appointments_appointment_changelist')}?patient__id__exact={row.pk}"
+            links.append(("Visits", "calendar_month", url))
+        return links
+
     def get_row_actions(self, request: HttpRequest, row: Patient) -> Sequence[RowAction]:
         if not self.has_change_permission(request, row):
             return ()

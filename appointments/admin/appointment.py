@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts.roles import Area
 from appointments import services
@@ -168,7 +169,7 @@ class AppointmentAdmin(TenantAdmin):
         "overbook_reason",
     )
     add_fieldsets = (
-        (None, {"fields": ("patient", ("appointment_type", "location"), ("provider", "start"), "notes")}),
+        (None, {"fields": ("patient", ("appointment_type", "provider"), "location", "start", "notes")}),
         ("Overbooking", {"fields": ("overbook_reason",)}),
     )
 
@@ -246,6 +247,8 @@ class AppointmentAdmin(TenantAdmin):
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "start":
             return WallClockField(label="Start")
+        if db_field.name == "notes":
+            kwargs["widget"] = UnfoldAdminTextareaWidget(attrs={"rows": 5})
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if db_field.name == "overbook_reason":
             field.help_text = "Only to book over something else."

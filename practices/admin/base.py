@@ -164,6 +164,8 @@ class TenantAdmin(RowActionsMixin, ModelAdmin):
         if row is not None:
             self.record_read(request, [row])
             context["row_actions"] = self.row_action_links(request, row)
+            context["row_links"] = self.get_row_links(request, row)
+            context["show_save_and_add_another"] = False
         return super().render_change_form(request, context, *args, **kwargs)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Deletion:
@@ -210,6 +212,7 @@ class TenantInline(TabularInline):
     """Rows that belong to the one being edited."""
 
     extra = 0
+    hide_title = True
     show_change_link = False
     form = TenantForm
 

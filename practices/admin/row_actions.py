@@ -50,6 +50,10 @@ class RowActionsMixin:
     def get_row_actions(self, request: HttpRequest, row: Any) -> Sequence[RowAction]:
         return ()
 
+    def get_row_links(self, request: HttpRequest, row: Any) -> Sequence[tuple[str, str, str]]:
+        """Label, icon and address of pages about the row."""
+        return ()
+
     def get_urls(self) -> list[Any]:
         admin: Any = self
         view = admin.admin_site.admin_view(self.row_action_view)
@@ -61,7 +65,11 @@ class RowActionsMixin:
         admin: Any = self
         route = f"admin:{admin.opts.app_label}_{admin.opts.model_name}_do"
         return [
-            {"action": action, "url": reverse(route, args=[quote(str(row.pk)), action.name])}
+            {
+                "action": action,
+                "asks": action.form is not None,
+                "url": reverse(route, args=[quote(str(row.pk)), action.name]),
+            }
             for action in self.get_row_actions(request, row)
         ]
 

@@ -251,7 +251,10 @@ def test_visit_goes_its_way_by_buttons(desk: AdminClient, owner: AdminClient, cl
     book(desk, clinic)
     visit = only(clinic.practice, Appointment)
     for action, status in (("arrive", "arrived"), ("check-in", "checked-in"), ("fulfill", "fulfilled")):
-        assert action in desk.get(url(Appointment, "change", visit.pk)).content.decode()
+        page = desk.get(url(Appointment, "change", visit.pk))
+        asking = {each["action"].name: each["asks"] for each in page.context["row_actions"]}
+        assert asking[action] is False
+        assert asking["cancel"] is True
         assert do(desk, visit, action).status_code == 302
         assert only(clinic.practice, Appointment).status == status
     assert do(desk, visit, "undo").headers["Location"] == url(Appointment, "change", visit.pk)
