@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar, TypeVar
 
+import orjson
 from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -260,6 +261,14 @@ class GenericViewSet(APIView, viewsets.GenericViewSet[M]):
 
     def record_read(self, data: Any) -> None:
         """Called with one object or a list of them, as rendered."""
+
+    def replay(self, request: Request) -> HttpResponse | None:
+        """What is shown again is read again."""
+        replayed = super().replay(request)
+        shown = orjson.loads(replayed.content) if replayed is not None and replayed.content else None
+        if isinstance(shown, dict) and "id" in shown:
+            self.record_read(shown)
+        return replayed
 
 
 class ListMixin(GenericViewSet[M]):

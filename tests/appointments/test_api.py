@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from accounts.roles import Access, Area, Role, allowed
 from appointments.models import Appointment, AvailabilityRule
+from audit.models import AuditEvent
 from patients.models import Patient
 from practices.models import Closure, Practice, Resource
 from practices.tenancy import practice_scope
@@ -307,3 +308,21 @@ def test_second_provider_stays_with_a_visit_that_is_moved(clinic: Any) -> None:
     assert client.post(f"{URL}/{booked['id']}/reschedule", handed_over).status_code == 200
     again = client.post(URL, body(clinic, start=tomorrow_at(17).isoformat()))
     assert again.status_code == 201
+
+
+def test_a_replayed_booking_is_on_record_as_read_again(clinic: Any) -> None:
+    client = client_for("front_desk", clinic.practice)
+    for replayed in (None, "true"):
+        response = client.post(URL, body(clinic), headers={"Idempotency-Key": "k"})
+        assert (response.status_code, response.get("Idempotent-Replayed")) == (201, replayed)
+    with practice_scope(clinic.practice, actor=SETUP):
+        reads = AuditEvent.objects.filter(action="read", actor_id=client.user.pk)
+        assert [event.patient_ids for event in reads] == [[clinic.patient.pk]] * 2
+
+
+def test_a_replayed_dry_run_shows_the_same_place(clinic: Any) -> None:
+    client = client_for("front_desk", clinic.practice)
+    first, again = (
+        client.post(URL, body(clinic, dry_run=True), headers={"Idempotency-Key": "k"}).json() for _ in range(2)
+    )
+    assert first == again
