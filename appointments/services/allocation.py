@@ -1,7 +1,7 @@
 """Occupying resources. The exclusion constraint decides; what is here makes its answer orderly and complete."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -66,17 +66,24 @@ class Place:
 
 
 def find_place(
-    resources: Sequence[Resource], start: datetime, end: datetime, *, but: UUID | None = None, overbook: bool = False
+    resources: Sequence[Resource],
+    start: datetime,
+    end: datetime,
+    *,
+    but: UUID | None = None,
+    overbook: Collection[UUID] = (),
 ) -> Place:
     """Locks the resources and looks; raises SlotUnavailable naming every conflict, having written nothing of its own.
 
-    Allocations of the appointment `but` don't count: a visit never conflicts with itself. With `overbook` the next
-    lane beyond the capacity is taken.
+    Allocations of the appointment `but` don't count: a visit never conflicts with itself. In the resources
+    `overbook` the next lane beyond the capacity is taken.
     """
     lock(resource.pk for resource in resources)
     now = timezone.now()
     taken, lapsed = _taken(resources, start, end, but=but, now=now)
-    lanes = [(resource, _free_lane(resource, taken[resource.pk], overbook=overbook)) for resource in resources]
+    lanes = [
+        (resource, _free_lane(resource, taken[resource.pk], overbook=resource.pk in overbook)) for resource in resources
+    ]
     conflicts = [
         Occupied(row.resource_id, row.start, row.end)
         for resource, lane in lanes

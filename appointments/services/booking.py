@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from accounts.models import ProviderProfile
-from accounts.roles import Area
 from appointments import signals
 from appointments.models import Appointment, AppointmentType, StatusEvent
 from appointments.problems import refuse
@@ -60,12 +59,11 @@ def plan(booking: Booking, *, by: Actor) -> Plan:
     rules.check_parts(booking.appointment_type, booking.provider, booking.location)
     rules.check_time(start, end, by=by, own=own)
     rules.check_closures(start, end, booking.location, zone)
-    if booking.overbook_reason:
-        rules.require(by, Area.OVERBOOK, own=own)
     resources = [rules.provider_resource(booking.provider), *booking.resources]
     _check_resources(resources)
+    overbook = rules.overbookable(resources, booking.provider, by) if booking.overbook_reason else ()
     period = occupied_period(booking.appointment_type, start, end)
-    return Plan(start, end, zone, find_place(resources, *period, overbook=bool(booking.overbook_reason)))
+    return Plan(start, end, zone, find_place(resources, *period, overbook=overbook))
 
 
 def book(booking: Booking, *, by: Actor) -> Appointment:

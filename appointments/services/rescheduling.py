@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from accounts.models import ProviderProfile
-from accounts.roles import Area
 from appointments import signals
 from appointments.models import Appointment, StatusEvent
 from appointments.problems import InvalidTransition
@@ -37,9 +36,9 @@ def reschedule(appointment: Appointment, move: Move, *, by: Actor) -> Appointmen
     zone = rules.zone_at(location)
     start = rules.resolve_start(move.start, zone)
     end = rules.resolve_start(move.end, zone) if move.end else start + _length(appointment)
-    _check(appointment, provider, location, start, end, zone, by, overbook=bool(move.overbook_reason))
+    _check(appointment, provider, location, start, end, zone, by)
     before = appointment.start
-    place = _place(appointment, provider, start, end, overbook=bool(move.overbook_reason))
+    place = _place(appointment, provider, start, end, overbook_by=by if move.overbook_reason else None)
     appointment.start, appointment.end, appointment.time_zone = start, end, zone
     appointment.provider, appointment.location = provider, location
     appointment.overbook_reason = move.overbook_reason
@@ -75,20 +74,16 @@ def _check(
     end: datetime,
     zone: str,
     by: Actor,
-    *,
-    overbook: bool,
 ) -> None:
     own = rules.is_own(provider, by)
     rules.check_patient(appointment.patient)
     rules.check_parts(appointment.appointment_type, provider, location)
     rules.check_time(start, end, by=by, own=own)
     rules.check_closures(start, end, location, zone)
-    if overbook:
-        rules.require(by, Area.OVERBOOK, own=own)
 
 
 def _place(
-    appointment: Appointment, provider: ProviderProfile, start: datetime, end: datetime, *, overbook: bool
+    appointment: Appointment, provider: ProviderProfile, start: datetime, end: datetime, *, overbook_by: Actor | None
 ) -> Place | None:
     """None for a visit that blocks no time. The provider may be another now; whatever else it occupies stays."""
     if not appointment.blocks:
@@ -97,4 +92,6 @@ def _place(
         provider__in=[appointment.provider_id, provider.pk]
     )
     period = occupied_period(appointment.appointment_type, start, end)
-    return find_place([rules.provider_resource(provider), *others], *period, but=appointment.pk, overbook=overbook)
+    resources = [rules.provider_resource(provider), *others]
+    overbook = rules.overbookable(resources, provider, overbook_by) if overbook_by else ()
+    return find_place(resources, *period, but=appointment.pk, overbook=overbook)

@@ -1,6 +1,8 @@
 """What a booking must obey on every path, whoever makes it."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db.models import Q
@@ -87,6 +89,14 @@ def check_closures(start: datetime, end: datetime, location: Location, zone: str
 def may(by: Actor, area: Area, *, own: bool, access: Access = Access.WRITE) -> bool:
     """The system does what its code says; a user what their roles allow."""
     return by.kind == "system" or allowed(by.roles, area, access, own=own)
+
+
+def overbookable(resources: Sequence[Resource], provider: ProviderProfile, by: Actor) -> set[UUID]:
+    """The resources that the actor may overbook: any, or where the right is for own visits only the own calendar."""
+    if may(by, Area.OVERBOOK, own=False):
+        return {resource.pk for resource in resources}
+    require(by, Area.OVERBOOK, own=is_own(provider, by))
+    return {resource.pk for resource in resources if resource.provider_id == provider.pk}
 
 
 def require(by: Actor, area: Area, *, own: bool, access: Access = Access.WRITE) -> None:

@@ -188,3 +188,13 @@ def test_status_stamps_are_taken_back_by_undo(in_clinic: Any, booking: Make) -> 
     change_status(appointment, Action.UNDO, by=SETUP)
     appointment = Appointment.objects.get(pk=appointment.pk)
     assert (appointment.status, appointment.arrived_at) == ("booked", None)
+
+
+def test_provider_overbooks_only_the_own_calendar(in_clinic: Any, booking: Make) -> None:
+    provider = Actor.user(in_clinic.user.pk, ("provider",))
+    book(booking(resources=[in_clinic.room]), by=SETUP)
+    with pytest.raises(SlotUnavailable) as caught:
+        book(booking(resources=[in_clinic.room], overbook_reason="Urgent"), by=provider)
+    assert [each["resource"] for each in caught.value.members["conflicts"]] == [in_clinic.room.pk]
+    assert book(booking(overbook_reason="Urgent"), by=provider).allocations.get().lane == 1
+    assert book(booking(resources=[in_clinic.room], overbook_reason="Urgent"), by=OWNER).allocations.count() == 2
