@@ -54,7 +54,9 @@ def read_access_token(text: str) -> AccessClaims:
 
 def access_claims(payload: dict[str, Any]) -> AccessClaims:
     try:
-        return AccessClaims(UUID(payload["sub"]), UUID(payload["practice"]), UUID(payload["session"]), payload["ver"])
+        return AccessClaims(
+            UUID(payload["sub"]), UUID(payload["practice"]), UUID(payload["session"]), _number(payload["ver"])
+        )
     except (KeyError, ValueError, TypeError, AttributeError) as exc:
         raise TokenError("This token names no session.") from exc
 
@@ -63,9 +65,18 @@ def read_refresh_token(text: str) -> RefreshClaims:
     """Raises ExpiredTokenError, or TokenError for anything we did not sign as a refresh token."""
     payload = _read(RefreshToken, text).payload
     try:
-        return RefreshClaims(UUID(payload["sub"]), UUID(payload["practice"]), UUID(payload["session"]), payload["gen"])
+        return RefreshClaims(
+            UUID(payload["sub"]), UUID(payload["practice"]), UUID(payload["session"]), _number(payload["gen"])
+        )
     except (KeyError, ValueError, TypeError, AttributeError) as exc:
         raise TokenError("This token names no session.") from exc
+
+
+def _number(claim: object) -> int:
+    """What a column of PositiveIntegerField can be compared with."""
+    if isinstance(claim, bool) or not isinstance(claim, int) or not 0 < claim < 2**31:
+        raise ValueError
+    return claim
 
 
 def expires_in() -> int:

@@ -4,14 +4,17 @@ import threading
 from datetime import timedelta
 from typing import Any
 
+import jwt
 import pytest
 from django.db import connection
 from django.utils import timezone
 from rest_framework.test import APIClient
+from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
 from accounts import signals
 from accounts.models import Membership, RefreshSession, User
 from accounts.sessions import GRACE, email_hash
+from accounts.tokens import access_token, refresh_token
 from practices.models import Practice
 from practices.tenancy import Actor, platform_scope, practice_scope
 from tests.clients import MemberClient, client_for, client_of
@@ -363,3 +366,22 @@ def test_parallel_refreshes_of_one_token_make_one_successor(practice: Practice) 
     assert len(set(successors)) == 1
     assert [(each.generation, each.revoked_at) for each in sessions(practice)] == [(2, None)]
     assert renew(successors[0]).status_code == 200
+
+
+def decode(token: str) -> dict[str, Any]:
+    claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    return claims
+
+
+@pytest.mark.parametrize("number", ["1", 1.0, True, None, 0, -1, 2**31, [1]])
+def test_signed_token_whose_number_is_none_is_no_token(practice: Practice, number: Any) -> None:
+    client = client_for("owner", practice)
+    access: Any = AccessToken()
+    access.payload.update(decode(access_token(client.login_session)))
+    access["ver"] = number
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {access}")
+    assert client.get(ME).status_code == 401
+    refresh: Any = RefreshToken()
+    refresh.payload.update(decode(refresh_token(client.login_session)))
+    refresh["gen"] = number
+    assert renew(str(refresh)).status_code == 401
