@@ -158,34 +158,48 @@ def log_out(claims: RefreshClaims, *, origin: Origin) -> None:
 
 
 @transaction.atomic
-def log_out_everywhere(*, by: User) -> None:
-    """Ends all sessions of the user in every practice: those elsewhere by the token version they were made with."""
+def log_out_everywhere(*, by: User, but: UUID | None = None) -> None:
+    """Ends every login of the user's: in all practices, by the token version they were made with, and in the admin.
+
+    A page of the admin goes on after Django's `update_session_auth_hash(request, by)`. For `but` see below.
+    """
     User.objects.filter(pk=by.pk).update(token_version=F("token_version") + 1)
-    revoke_sessions(user_id=by.pk, everywhere=True)
+    by.refresh_from_db(fields=["token_version"])
+    scope = current_scope()
+    if scope is not None and scope.practice_id is not None:
+        revoke_sessions(user_id=by.pk, but=but, everywhere=True)
+
+
+@transaction.atomic
+def end_other_sessions(*, by: User, session_id: UUID) -> Login:
+    """Ends every login of the user's but this session of the practice, which goes on with the answer's tokens only."""
+    log_out_everywhere(by=by, but=session_id)
+    session = RefreshSession.objects.select_related("practice").get(pk=session_id, user_id=by.pk)
+    session.token_version = by.token_version
+    session.save(update_fields=["token_version", "updated_at"])
+    scope = current_scope()
+    return Login(session, by, session.practice, scope.actor.roles if scope else ())
 
 
 @transaction.atomic
 def replace_password(*, by: User, password: str) -> None:
     """For the admin's login, which is no session here: ends all of the API's, in every practice."""
-    by.set_password(password)
-    by.token_version += 1
-    by.save(update_fields=["password", "token_version", "updated_at"])
+    _set_password(by, password)
+    log_out_everywhere(by=by)
     scope = current_scope()
     if scope is not None and scope.practice_id is not None:
-        revoke_sessions(user_id=by.pk, everywhere=True)
         signals.password_changed.send(User, user=by)
 
 
 @transaction.atomic
 def change_password(*, by: User, password: str, session_id: UUID) -> Login:
     """Ends every other session; the present one goes on with new tokens. The caller has checked both passwords."""
-    by.set_password(password)
-    by.token_version += 1
-    by.save(update_fields=["password", "token_version", "updated_at"])
-    revoke_sessions(user_id=by.pk, but=session_id, everywhere=True)
-    session = RefreshSession.objects.select_related("practice").get(pk=session_id)
-    session.token_version = by.token_version
-    session.save(update_fields=["token_version", "updated_at"])
+    _set_password(by, password)
+    login = end_other_sessions(by=by, session_id=session_id)
     signals.password_changed.send(User, user=by)
-    scope = current_scope()
-    return Login(session, by, session.practice, scope.actor.roles if scope else ())
+    return login
+
+
+def _set_password(user: User, password: str) -> None:
+    user.set_password(password)
+    user.save(update_fields=["password", "updated_at"])
