@@ -5,10 +5,9 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
-from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 
 from accounts.models import RefreshSession
+from config.api.signing import AccessToken, ExpiredTokenError, RefreshToken, TokenError, decoded
 
 __all__ = ["AccessClaims", "ExpiredTokenError", "RefreshClaims", "TokenError"]
 
@@ -49,7 +48,7 @@ def refresh_token(session: RefreshSession) -> str:
 
 def read_access_token(text: str) -> AccessClaims:
     """Raises ExpiredTokenError, or TokenError for anything we did not sign as an access token."""
-    return access_claims(_read(AccessToken, text).payload)
+    return access_claims(decoded(AccessToken, text))
 
 
 def access_claims(payload: dict[str, Any]) -> AccessClaims:
@@ -63,7 +62,7 @@ def access_claims(payload: dict[str, Any]) -> AccessClaims:
 
 def read_refresh_token(text: str) -> RefreshClaims:
     """Raises ExpiredTokenError, or TokenError for anything we did not sign as a refresh token."""
-    payload = _read(RefreshToken, text).payload
+    payload = decoded(RefreshToken, text)
     try:
         return RefreshClaims(
             UUID(payload["sub"]), UUID(payload["practice"]), UUID(payload["session"]), _number(payload["gen"])
@@ -84,14 +83,7 @@ def expires_in() -> int:
     return int(settings.ACCESS_TOKEN_LIFETIME.total_seconds())
 
 
-def _name_session(token: Token, session: RefreshSession) -> None:
+def _name_session(token: AccessToken | RefreshToken, session: RefreshSession) -> None:
     token["sub"] = str(session.user_id)
     token["practice"] = str(session.practice_id)
     token["session"] = str(session.pk)
-
-
-def _read(kind: type[Token], text: str) -> Token:
-    try:
-        return kind(text)  # type: ignore[arg-type]  # annotated as Token, takes the encoded string
-    except (ValueError, TypeError, AttributeError) as exc:
-        raise TokenError("This is no token.") from exc

@@ -21,15 +21,18 @@ def unsafe_settings(values: Mapping[str, Any]) -> list[str]:
 
 
 def _secrets(values: Mapping[str, Any]) -> Iterator[str]:
-    signing_key = values["SIMPLE_JWT"]["SIGNING_KEY"]
-    for name, value in (("SECRET_KEY", values["SECRET_KEY"]), ("JWT_SIGNING_KEY", signing_key)):
+    signing_keys = values["JWT_SIGNING_KEYS"]
+    for name, value in (
+        ("SECRET_KEY", values["SECRET_KEY"]),
+        *(("JWT_SIGNING_KEY", key) for key in signing_keys or [""]),
+    ):
         if not value:
             yield f"{name} is missing: set it to {SECRET_LENGTH} or more random characters."
         elif "development-only" in value:
             yield f"{name} is the development default: set it to {SECRET_LENGTH} or more random characters."
         elif len(value) < SECRET_LENGTH:
             yield f"{name} is too short: set it to {SECRET_LENGTH} or more random characters."
-    if values["SECRET_KEY"] and values["SECRET_KEY"] == signing_key:
+    if values["SECRET_KEY"] and values["SECRET_KEY"] in signing_keys:
         yield "JWT_SIGNING_KEY equals SECRET_KEY: give it a value of its own."
     if not values["FIELD_ENCRYPTION_KEYS"]:
         yield "FIELD_ENCRYPTION_KEYS is missing: set it to a Fernet key (docs/operations.md says how to make one)."

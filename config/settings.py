@@ -193,11 +193,11 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 ACCESS_TOKEN_LIFETIME = timedelta(minutes=env.int("ACCESS_TOKEN_MINUTES", 10))
 REFRESH_TOKEN_LIFETIME = timedelta(days=env.int("REFRESH_TOKEN_DAYS", 14))
+_DEVELOPMENT_JWT_KEY = "development-only-jwt-signing-key-never-in-production"
+# The first signs, all verify: config/api/signing.py.
+JWT_SIGNING_KEYS: list[str] = env.list("JWT_SIGNING_KEY", default=[] if PRODUCTION else [_DEVELOPMENT_JWT_KEY])
 SIMPLE_JWT = {
-    "ALGORITHM": "HS256",
-    "SIGNING_KEY": env.str(
-        "JWT_SIGNING_KEY", "" if PRODUCTION else "development-only-jwt-signing-key-never-in-production"
-    ),
+    "SIGNING_KEY": "",  # not used: see above
     "ACCESS_TOKEN_LIFETIME": ACCESS_TOKEN_LIFETIME,
     "REFRESH_TOKEN_LIFETIME": REFRESH_TOKEN_LIFETIME,
     "AUDIENCE": "practice-api",

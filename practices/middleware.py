@@ -9,11 +9,10 @@ from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from rest_framework_simplejwt.exceptions import TokenError
-from rest_framework_simplejwt.tokens import AccessToken
 
 from config.api.client import client_address
 from config.api.problem import Conflict, is_api_path, problem_response
+from config.api.signing import AccessToken, TokenError, decoded
 from practices import signals
 from practices.tenancy import Actor, Scope, current_scope, identity_scope, platform_scope, practice_scope
 
@@ -101,8 +100,8 @@ def operation_of(request: HttpRequest) -> str:
 def _verified(request: HttpRequest, token: str) -> tuple[UUID, UUID] | None:
     """(practice, user) of a token we signed that is still fresh, whose claims the request then carries; else None."""
     try:
-        claims = AccessToken(token)  # type: ignore[arg-type]  # annotated as Token, takes the encoded string
-        request.token_payload = claims.payload  # type: ignore[attr-defined]  # verifying once is enough
+        claims = decoded(AccessToken, token)
+        request.token_payload = claims  # type: ignore[attr-defined]  # verifying once is enough
         return UUID(claims["practice"]), UUID(claims["sub"])
     except (TokenError, KeyError, ValueError, TypeError, AttributeError):
         return None

@@ -9,12 +9,12 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 from rest_framework.test import APIClient
-from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
 from accounts import signals
 from accounts.models import Membership, RefreshSession, User
 from accounts.sessions import GRACE, email_hash
 from accounts.tokens import access_token, refresh_token
+from config.api.signing import AccessToken, RefreshToken
 from practices.models import Practice
 from practices.tenancy import Actor, platform_scope, practice_scope
 from tests.clients import MemberClient, client_for, client_of
@@ -163,10 +163,9 @@ def test_request_with_a_refresh_token_is_refused(practice: Practice) -> None:
 
 
 def test_request_with_an_expired_token_says_so(practice: Practice, monkeypatch: pytest.MonkeyPatch) -> None:
-    from rest_framework_simplejwt.tokens import AccessToken
 
     user = member(practice)
-    monkeypatch.setattr(AccessToken, "lifetime", timedelta(seconds=-1))
+    monkeypatch.setattr(AccessToken, "lifetime", timedelta(minutes=-1))
     response = me(log_in(user).json()["access_token"])
     assert (response.status_code, response.json()["code"]) == (401, "token_expired")
 

@@ -5,8 +5,8 @@ from uuid import UUID, uuid4
 import pytest
 from django.test import Client
 from pytest_django.fixtures import Settings
-from rest_framework_simplejwt.tokens import AccessToken
 
+from config.api.signing import AccessToken
 from practices.models import Practice
 
 Login = Callable[..., Client]

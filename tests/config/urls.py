@@ -9,13 +9,13 @@ from rest_framework.decorators import action
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework_simplejwt.tokens import AccessToken
 
 from config.api import fields
 from config.api.filters import ChoiceInFilter, IdInFilter, UpdatedSinceFilterSet
 from config.api.problem import Conflict
 from config.api.routers import Router
 from config.api.serializers import NoBody, StrictModelSerializer, StrictSerializer
+from config.api.signing import AccessToken, decoded
 from config.api.urls import unknown_path
 from config.api.views import APIView, ModelViewSet
 from practices.models import Location, Resource
@@ -31,7 +31,7 @@ class Caller:
 class BearerAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[Caller, None] | None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        return (Caller(UUID(AccessToken(token)["sub"])), None) if scheme == "Bearer" else None  # type: ignore[arg-type]  # takes the encoded string
+        return (Caller(UUID(decoded(AccessToken, token)["sub"])), None) if scheme == "Bearer" else None
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"

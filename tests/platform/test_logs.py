@@ -15,8 +15,8 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import path
 from pytest_django.fixtures import Settings
-from rest_framework_simplejwt.tokens import AccessToken
 
+from config.api.signing import AccessToken
 from config.logs import logging_configuration
 from practices.models import Practice
 from practices.tenancy import Actor, practice_scope

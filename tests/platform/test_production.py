@@ -21,7 +21,7 @@ def safe() -> dict[str, Any]:
     return {
         **URLS,
         **environment,
-        "SIMPLE_JWT": {"SIGNING_KEY": environment["JWT_SIGNING_KEY"]},
+        "JWT_SIGNING_KEYS": [environment["JWT_SIGNING_KEY"]],
         "FIELD_ENCRYPTION_KEYS": [environment["FIELD_ENCRYPTION_KEYS"]],
         "ALLOWED_HOSTS": ["practice.example.test"],
         "CORS_ALLOWED_ORIGINS": ["https://app.example.test"],
@@ -41,7 +41,8 @@ def test_complete_settings_are_safe() -> None:
         ("SECRET_KEY", "", "SECRET_KEY is missing"),
         ("SECRET_KEY", "development-only-" + "x" * 50, "SECRET_KEY is the development default"),
         ("SECRET_KEY", "short", "SECRET_KEY is too short"),
-        ("SIMPLE_JWT", {"SIGNING_KEY": ""}, "JWT_SIGNING_KEY is missing"),
+        ("JWT_SIGNING_KEYS", [], "JWT_SIGNING_KEY is missing"),
+        ("JWT_SIGNING_KEYS", ["x" * 50, "short"], "JWT_SIGNING_KEY is too short"),
         ("FIELD_ENCRYPTION_KEYS", [], "FIELD_ENCRYPTION_KEYS is missing"),
         ("FIELD_ENCRYPTION_KEYS", ["c2hvcnQ="], "no Fernet key"),
         ("FIELD_ENCRYPTION_KEYS", ["%%%"], "no Fernet key"),
@@ -68,7 +69,7 @@ def test_each_unsafe_setting_is_named(name: str, value: Any, says: str) -> None:
 
 def test_equal_secrets_are_named() -> None:
     values = safe()
-    values["SIMPLE_JWT"] = {"SIGNING_KEY": values["SECRET_KEY"]}
+    values["JWT_SIGNING_KEYS"].append(values["SECRET_KEY"])
     assert unsafe_settings(values) == ["JWT_SIGNING_KEY equals SECRET_KEY: give it a value of its own."]
 
 
