@@ -21,6 +21,7 @@ from unfold.sites import UnfoldAdminSite
 from accounts.admin_autocomplete import AutocompleteView
 from accounts.admin_login import AdminPasswordForm, LoginForm, log_in, too_many_attempts
 from accounts.admin_login import choose as choose_practice
+from accounts.admin_session import explain_end
 from accounts.models import User
 from config.api.problem import Problem
 from practices.middleware import SESSION_PRACTICE
@@ -100,6 +101,7 @@ class PracticeAdminSite(UnfoldAdminSite):
             return redirect("admin:index")
         if request.method == "POST" and (wait := too_many_attempts(request, request.POST.get("username", ""))):
             return self._slow_down(request, wait)
+        explain_end(request)
         response = super().login(request, extra_context)
         if request.user.is_authenticated and isinstance(response, HttpResponseRedirect):
             return log_in(request, response)

@@ -7,10 +7,23 @@ from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 
+from accounts.admin_session import end_if_over
 from accounts.identity import living_membership
 from accounts.models import User
 from practices.middleware import SESSION_PRACTICE
 from practices.tenancy import Actor, Scope, current_scope
+
+
+class AdminSessionMiddleware:
+    """Before any scope is opened: a login to the admin that is over names nobody."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.path_info.startswith(settings.ADMIN_PATH) and request.user.is_authenticated:
+            end_if_over(request)
+        return self.get_response(request)
 
 
 class AdminMembershipMiddleware:

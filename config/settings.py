@@ -80,6 +80,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.middleware.AdminSessionMiddleware",
     "practices.middleware.TenantMiddleware",
     "accounts.middleware.AdminMembershipMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -207,6 +208,9 @@ SIMPLE_JWT = {
 }
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
+ADMIN_IDLE_TIME = timedelta(minutes=env.int("ADMIN_IDLE_MINUTES", 15))
+ADMIN_SESSION_LIFETIME = timedelta(hours=env.int("ADMIN_SESSION_HOURS", 12))
+SESSION_COOKIE_AGE = int(ADMIN_SESSION_LIFETIME.total_seconds())
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 
