@@ -9,9 +9,11 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, QuerySet
+from django.db.models.functions import Least
 from django.utils import timezone
 
 from accounts import signals
+from accounts.devices import device_name
 from accounts.identity import Identity, identify
 from accounts.models import Membership, RefreshSession, User
 from accounts.tokens import RefreshClaims
@@ -74,8 +76,9 @@ def start_session(*, membership: Membership, by: User, origin: Origin) -> Login:
             user=by,
             token_version=by.token_version,
             rotated_at=now,
-            expires_at=now + settings.REFRESH_TOKEN_LIFETIME,
+            expires_at=now + min(settings.REFRESH_TOKEN_LIFETIME, settings.SESSION_LIFETIME),
             user_agent=origin.user_agent[:300],
+            device=device_name(origin.user_agent),
             ip=origin.ip,
         )
         QuerySet(User).filter(pk=by.pk).update(last_login=now)  # unannounced: logging in is an event of its own
@@ -91,7 +94,7 @@ def carry_on(claims: RefreshClaims, *, origin: Origin) -> Login:
     """
     actor = Actor.user(claims.user_id)
     with practice_scope(claims.practice_id, actor=actor, request_id=origin.request_id, ip=origin.ip) as scope:
-        login = _carry_on(claims)
+        login = _carry_on(claims, origin.ip)
         if login is not None:
             scope.actor = Actor.user(login.user.pk, login.roles, str(login.user))
     if login is None:
@@ -99,12 +102,17 @@ def carry_on(claims: RefreshClaims, *, origin: Origin) -> Login:
     return login
 
 
-def _carry_on(claims: RefreshClaims) -> Login | None:
+def _carry_on(claims: RefreshClaims, ip: str | None) -> Login | None:
     now = timezone.now()
     alive = RefreshSession.objects.filter(
         pk=claims.session_id, user_id=claims.user_id, revoked_at=None, expires_at__gt=now
     )
-    rotated = alive.filter(generation=claims.generation).update(generation=F("generation") + 1, rotated_at=now)
+    rotated = alive.filter(generation=claims.generation).update(
+        generation=F("generation") + 1,
+        rotated_at=now,
+        expires_at=Least(now + settings.REFRESH_TOKEN_LIFETIME, F("created_at") + settings.SESSION_LIFETIME),
+        ip=ip,
+    )
     session = alive.select_related("practice").first()
     if session is None:
         return None
@@ -174,9 +182,15 @@ def log_out_everywhere(*, by: User, but: UUID | None = None) -> None:
 def end_other_sessions(*, by: User, session_id: UUID) -> Login:
     """Ends every login of the user's but this session of the practice, which goes on with the answer's tokens only."""
     log_out_everywhere(by=by, but=session_id)
-    session = RefreshSession.objects.select_related("practice").get(pk=session_id, user_id=by.pk)
+    session = (
+        RefreshSession.objects.select_related("practice")
+        .select_for_update(of=("self",), no_key=True)
+        .get(pk=session_id, user_id=by.pk)
+    )
     session.token_version = by.token_version
-    session.save(update_fields=["token_version", "updated_at"])
+    session.generation += 1
+    session.rotated_at = timezone.now()
+    session.save(update_fields=["token_version", "generation", "rotated_at", "updated_at"])
     scope = current_scope()
     return Login(session, by, session.practice, scope.actor.roles if scope else ())
 

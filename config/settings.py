@@ -194,6 +194,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 ACCESS_TOKEN_LIFETIME = timedelta(minutes=env.int("ACCESS_TOKEN_MINUTES", 10))
 REFRESH_TOKEN_LIFETIME = timedelta(days=env.int("REFRESH_TOKEN_DAYS", 14))
+SESSION_LIFETIME = timedelta(days=env.int("SESSION_DAYS", 90))
 _DEVELOPMENT_JWT_KEY = "development-only-jwt-signing-key-never-in-production"
 # The first signs, all verify: config/api/signing.py.
 JWT_SIGNING_KEYS: list[str] = env.list("JWT_SIGNING_KEY", default=[] if PRODUCTION else [_DEVELOPMENT_JWT_KEY])

@@ -11,6 +11,7 @@ from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminPasswordWidge
 
 from accounts import services
 from accounts.models import User
+from accounts.sessions import log_out_everywhere
 from practices.admin.badges import badge
 from practices.admin.base import TenantAdmin
 from practices.admin.forms import TenantForm
@@ -114,10 +115,12 @@ class UserAdmin(TenantAdmin):
     readonly_fields = ("last_login",)
 
     def store(self, request: HttpRequest, obj: User, form: Any, *, change: bool) -> None:
-        if password := form.cleaned_data["new_password"]:
+        password = form.cleaned_data["new_password"]
+        if password:
             obj.set_password(password)
-            obj.token_version += 1
         obj.save()
+        if change and (password or not obj.is_active):
+            log_out_everywhere(by=obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -20,7 +20,10 @@ class RefreshSession(TenantModel):
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)
     user_agent = models.CharField(max_length=300, blank=True)
+    device = models.CharField(max_length=100, blank=True)
+    """What people recognise of the user agent at login: `Firefox on Windows`."""
     ip = models.GenericIPAddressField(null=True, blank=True)
+    """Of the newest refresh."""
 
     class Meta:
         ordering = ["-created_at", "id"]

@@ -150,12 +150,14 @@ def _practice(membership: Any) -> dict[str, Any]:
 class SessionSerializer(StrictModelSerializer[RefreshSession]):
     """A login of the caller in this practice that is still alive."""
 
-    current = serializers.SerializerMethodField(help_text="Whether it is the one this request was made with.")
+    last_used_at = serializers.DateTimeField(
+        source="rotated_at", read_only=True, help_text="To within the life of an access token."
+    )
+    current = serializers.BooleanField(read_only=True, help_text="Whether it is the one this request was made with.")
 
     class Meta:
         model = RefreshSession
-        fields = ["id", "created_at", "rotated_at", "expires_at", "user_agent", "ip", "current"]
+        fields = [
+            *("id", "device", "ip", "current", "last_used_at", "created_at", "rotated_at", "expires_at", "user_agent"),
+        ]
         read_only_fields = fields
-
-    def get_current(self, session: RefreshSession) -> bool:
-        return bool(session.pk == self.context["request"].auth.session_id)

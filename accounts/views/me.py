@@ -2,7 +2,7 @@
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import IsAuthenticated
@@ -96,8 +96,9 @@ class SessionViewSet(ListMixin[RefreshSession], DestroyMixin[RefreshSession]):
         user = caller(self.request)
         sessions: QuerySet[RefreshSession] = RefreshSession.objects.filter(
             user_id=user.pk, revoked_at=None, token_version=user.token_version, expires_at__gt=timezone.now()
-        ).order_by("-created_at", "-id")
-        return sessions
+        )
+        current = ExpressionWrapper(Q(pk=session_id_of(self.request)), BooleanField())
+        return sessions.annotate(current=current).order_by("-created_at", "-id")
 
     def perform_destroy(self, instance: RefreshSession) -> None:
         revoke_sessions(user_id=instance.user_id, only=instance.pk)

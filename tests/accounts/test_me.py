@@ -1,15 +1,20 @@
 """What users see and change of themselves, and logging in to the admin."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth import authenticate
 from django.contrib.auth.hashers import check_password
+from django.utils import timezone
+from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from accounts.backends import RoleBackend
-from accounts.models import Membership, User
+from accounts.devices import device_name
+from accounts.models import Membership, RefreshSession, User
 from accounts.roles import Area
+from accounts.tokens import refresh_token
 from practices.models import Practice
 from practices.tenancy import Actor, practice_scope
 from tests.clients import client_for, client_of
@@ -55,9 +60,62 @@ def test_sessions_are_listed_and_ended_one_by_one(practice: Practice, other_prac
         str(here.login_session.pk): True,
         str(there.login_session.pk): False,
     }
+    assert {row["last_used_at"] for row in rows} == {row["rotated_at"] for row in rows}
     assert here.delete(f"{SESSIONS}/{there.login_session.pk}").status_code == 204
     assert (there.get(ME).status_code, here.get(ME).status_code) == (401, 200)
     assert here.delete(f"{SESSIONS}/{there.login_session.pk}").status_code == 404
+
+
+FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:127.0) Gecko/20100101 Firefox/127.0"
+IPHONE = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)"
+    " Version/17.5 Mobile/15E148 Safari/604.1"
+)
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "device"),
+    [
+        (FIREFOX, "Firefox on Windows"),
+        (IPHONE, "Mobile Safari on iOS"),
+        ("curl/8.1", "curl"),
+        ("\x00ÿ" * 500, ""),
+        ("", ""),
+    ],
+)
+def test_device_is_named_as_people_know_it(user_agent: str, device: str) -> None:
+    assert device_name(user_agent) == device
+
+
+def test_session_shows_device_and_where_it_was_last_used(practice: Practice) -> None:
+    user = client_for("biller", practice).user
+    body = {"grant_type": "password", "username": user.email, "password": PASSWORD}
+    tokens = APIClient(headers={"User-Agent": FIREFOX}).post("/api/v1/auth/token", body, format="json").json()
+    refresh = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+    APIClient().post("/api/v1/auth/token", refresh, format="json", REMOTE_ADDR="203.0.113.9")
+    client = APIClient(headers={"Authorization": f"Bearer {tokens['access_token']}"})
+    (row,) = [each for each in client.get(SESSIONS).json()["results"] if each["current"]]
+    assert (row["device"], row["ip"], row["user_agent"]) == ("Firefox on Windows", "203.0.113.9", FIREFOX)
+
+
+def test_use_extends_a_login_but_not_for_ever(practice: Practice, settings: Settings) -> None:
+    settings.REFRESH_TOKEN_LIFETIME, settings.SESSION_LIFETIME = timedelta(days=14), timedelta(days=90)
+    session = client_for("biller", practice).login_session
+    started = timezone.now() - timedelta(days=80)
+
+    def expires() -> datetime:
+        with practice_scope(practice, actor=BY):
+            session.refresh_from_db()
+            refresh = {"grant_type": "refresh_token", "refresh_token": refresh_token(session)}
+        assert APIClient().post("/api/v1/auth/token", refresh).status_code == 200
+        with practice_scope(practice, actor=BY):
+            session.refresh_from_db()
+        return session.expires_at
+
+    assert timedelta(days=13) < expires() - timezone.now() <= timedelta(days=14)
+    with practice_scope(practice, actor=BY):
+        RefreshSession.objects.filter(pk=session.pk).update(created_at=started)
+    assert expires() == started + timedelta(days=90)
 
 
 def test_session_of_somebody_else_is_not_found(practice: Practice, other_practice: Practice) -> None:
@@ -74,7 +132,7 @@ def test_password_change_ends_other_sessions_and_keeps_this_one(practice: Practi
     assert response.status_code == 200
     token = response.json()["access_token"]
     assert APIClient().get(ME, headers={"Authorization": f"Bearer {token}"}).status_code == 200
-    assert other.get(ME).status_code == 401
+    assert (other.get(ME).status_code, client.get(ME).status_code) == (401, 401)
     assert check_password(NEW, User.objects.get(pk=client.user.pk).password)
     refresh = {"grant_type": "refresh_token", "refresh_token": response.json()["refresh_token"]}
     assert APIClient().post("/api/v1/auth/token", refresh).status_code == 200

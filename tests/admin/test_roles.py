@@ -159,9 +159,10 @@ def test_superuser_makes_and_stops_users(root: AdminClient) -> None:
     assert root.post(url(User, "add"), {**fields, "new_password": "a-long-and-rare-one"}).status_code == 302
     made = User.objects.get(email="new@example.test")
     assert made.check_password("a-long-and-rare-one")
+    before = made.token_version
     assert root.post(url(User, "change", made.pk), {"email": made.email, "name": "New"}).status_code == 302
     made.refresh_from_db()
-    assert not made.is_active
+    assert (made.is_active, made.token_version) == (False, before + 1)  # being let in again revives no login
     own = root.post(url(User, "change", root.user.pk), {"email": root.user.email, "name": "Root"})
     assert "own access" in own.content.decode()
     assert root.get(url(_model("audit.PlatformAuditEvent"), "changelist")).status_code == 200
