@@ -4,7 +4,7 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.html import format_html
-from unfold.widgets import UnfoldAdminColorInputWidget, UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminColorInputWidget, UnfoldAdminSelectWidget
 
 from accounts.permissions import sees_only_own
 from accounts.roles import Access, Area, allowed
@@ -24,7 +24,7 @@ class AppointmentTypeAdmin(TenantAdmin):
     list_filter = ("active", "mode", "online")
     search_fields = ("name",)
     fieldsets = (
-        (None, {"fields": (("name", "colour"), ("mode", "max_attendees"))}),
+        (None, {"fields": (("name", "colour"), ("mode", "max_attendees"), "required_resource_kinds")}),
         ("Minutes", {"fields": (("duration", "alignment"), ("buffer_before", "buffer_after"))}),
         ("Offer", {"fields": (("online", "active"),)}),
     )
@@ -34,6 +34,13 @@ class AppointmentTypeAdmin(TenantAdmin):
         return format_html('<span class="swatch" style="background:{}"></span>{}', row.colour or "#9ca3af", row.name)
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "required_resource_kinds":
+            return forms.MultipleChoiceField(
+                choices=AppointmentType.RESOURCE_KINDS,
+                required=False,
+                widget=UnfoldAdminCheckboxSelectMultipleWidget,
+                help_text=db_field.help_text,
+            )
         if db_field.name == "colour":
             kwargs["widget"] = UnfoldAdminColorInputWidget
         return super().formfield_for_dbfield(db_field, request, **kwargs)

@@ -1,7 +1,8 @@
+from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
-from practices.models import VersionedModel
+from practices.models import Resource, VersionedModel
 
 
 class AppointmentType(VersionedModel):
@@ -11,6 +12,8 @@ class AppointmentType(VersionedModel):
         IN_PERSON = "in-person"
         PHONE = "phone"
         VIDEO = "video"
+
+    RESOURCE_KINDS = ((Resource.Kind.ROOM, "Room"), (Resource.Kind.EQUIPMENT, "Equipment"))
 
     area = "practice_settings"
 
@@ -23,6 +26,13 @@ class AppointmentType(VersionedModel):
     )
     mode = models.CharField(max_length=10, choices=Mode.choices, default=Mode.IN_PERSON)
     max_attendees = models.PositiveSmallIntegerField(default=1, validators=[MinValueValidator(1)])
+    required_resource_kinds = ArrayField(
+        models.CharField(max_length=10, choices=RESOURCE_KINDS),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="A free one of each at the location is booked along with the provider.",
+    )
     colour = models.CharField(max_length=7, blank=True, validators=[RegexValidator(r"^#[0-9a-fA-F]{6}\Z")])
     online = models.BooleanField(default=False, help_text="Patients may book it themselves.")
     active = models.BooleanField(default=True)

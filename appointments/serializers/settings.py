@@ -1,8 +1,18 @@
+from rest_framework import serializers
+
 from appointments.models import AppointmentType, AvailabilityException, AvailabilityRule
+from config.api.fields import ChoiceField
 from config.api.serializers import StrictModelSerializer
 
 
 class AppointmentTypeSerializer(StrictModelSerializer[AppointmentType]):
+    required_resource_kinds = serializers.ListField(
+        child=ChoiceField(choices=AppointmentType.RESOURCE_KINDS),
+        required=False,
+        max_length=len(AppointmentType.RESOURCE_KINDS),
+        help_text="A free one of each at the location is booked along with the provider.",
+    )
+
     class Meta:
         model = AppointmentType
         fields = (
@@ -14,6 +24,7 @@ class AppointmentTypeSerializer(StrictModelSerializer[AppointmentType]):
             "alignment",
             "mode",
             "max_attendees",
+            "required_resource_kinds",
             "colour",
             "online",
             "active",
@@ -22,6 +33,11 @@ class AppointmentTypeSerializer(StrictModelSerializer[AppointmentType]):
             "updated_at",
         )
         read_only_fields = ("id", "version", "created_at", "updated_at")
+
+    def validate_required_resource_kinds(self, kinds: list[str]) -> list[str]:
+        if len(set(kinds)) != len(kinds):
+            raise serializers.ValidationError("Name each kind once.", code="duplicate")
+        return kinds
 
 
 class AvailabilityRuleSerializer(StrictModelSerializer[AvailabilityRule]):

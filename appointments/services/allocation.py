@@ -1,7 +1,7 @@
 """Occupying resources. The exclusion constraint decides; what is here makes its answer orderly and complete."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -14,6 +14,7 @@ from appointments.intervals import crowded
 from appointments.local_time import ceil_seconds, floor_seconds
 from appointments.models import Appointment, AppointmentType, ResourceAllocation, StatusEvent
 from appointments.problems import Occupied, SlotUnavailable
+from appointments.services.demand import Demand
 from appointments.transitions import Status
 from practices.models import CancellationReason, Resource
 
@@ -66,33 +67,54 @@ class Place:
 
 
 def find_place(
-    resources: Sequence[Resource],
-    start: datetime,
-    end: datetime,
-    *,
-    but: UUID | None = None,
-    overbook: Collection[UUID] = (),
+    demand: Demand, start: datetime, end: datetime, *, but: UUID | None = None, overbook: Collection[UUID] = ()
 ) -> Place:
     """Locks the resources and looks; raises SlotUnavailable naming every conflict, having written nothing of its own.
 
     Allocations of the appointment `but` don't count: a visit never conflicts with itself. In the resources
     `overbook` the next lane beyond the capacity is taken.
     """
-    lock(resource.pk for resource in resources)
+    lock(resource.pk for resource in demand.resources)
     now = timezone.now()
-    taken, lapsed = _taken(resources, start, end, but=but, now=now)
-    lanes = [
-        (resource, _free_lane(resource, taken[resource.pk], overbook=resource.pk in overbook)) for resource in resources
-    ]
-    conflicts = [
-        Occupied(row.resource_id, row.start, row.end)
-        for resource, lane in lanes
-        if lane is None
-        for row in taken[resource.pk]
-    ]
-    if conflicts or not _release(lapsed, now):
-        raise SlotUnavailable(conflicts or [Occupied(row.resource_id, row.start, row.end) for row in lapsed])
-    return Place([(resource, lane) for resource, lane in lanes if lane is not None], start, end)
+    taken, lapsed = _taken(demand.resources, start, end, but=but, now=now)
+    lanes, crowded_out = _choose(demand, taken, overbook)
+    if crowded_out:
+        raise SlotUnavailable([_occupied(row) for resource in crowded_out for row in taken[resource.pk]])
+    chosen = {resource.pk for resource, _ in lanes}
+    in_the_way = [row for row in lapsed if row.resource_id in chosen]
+    if not _release(in_the_way, now):
+        raise SlotUnavailable([_occupied(row) for row in in_the_way])
+    return Place(lanes, start, end)
+
+
+def _occupied(row: ResourceAllocation) -> Occupied:
+    return Occupied(row.resource_id, row.start, row.end)
+
+
+def _choose(
+    demand: Demand, taken: Mapping[UUID, Sequence[ResourceAllocation]], overbook: Collection[UUID]
+) -> tuple[list[tuple[Resource, int]], list[Resource]]:
+    """A lane in each resource that is wanted, and the resources that stood in the way of what found none."""
+    lanes: list[tuple[Resource, int]] = []
+    crowded_out: dict[UUID, Resource] = {}
+    for choice in [*([resource] for resource in demand.fixed), *demand.choices]:
+        left = [resource for resource in choice if all(resource != other for other, _ in lanes)]
+        found = _first_free(left, taken, ()) or _first_free(left, taken, overbook)
+        if found is None:
+            crowded_out |= {resource.pk: resource for resource in left}
+        else:
+            lanes.append(found)
+    return lanes, list(crowded_out.values())
+
+
+def _first_free(
+    resources: Iterable[Resource], taken: Mapping[UUID, Sequence[ResourceAllocation]], overbook: Collection[UUID]
+) -> tuple[Resource, int] | None:
+    for resource in resources:
+        lane = _free_lane(resource, taken[resource.pk], overbook=resource.pk in overbook)
+        if lane is not None:
+            return resource, lane
+    return None
 
 
 def occupy(appointment: Appointment, place: Place) -> None:

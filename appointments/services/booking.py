@@ -9,9 +9,9 @@ from django.utils import timezone
 from accounts.models import ProviderProfile
 from appointments import signals
 from appointments.models import Appointment, AppointmentType, StatusEvent
-from appointments.problems import refuse
 from appointments.services import rules
 from appointments.services.allocation import Place, find_place, occupied_period, occupy
+from appointments.services.demand import demand_of
 from appointments.transitions import Status
 from patients.models import Patient
 from practices.models import Location, PracticePolicy, Resource
@@ -59,11 +59,10 @@ def plan(booking: Booking, *, by: Actor) -> Plan:
     rules.check_parts(booking.appointment_type, booking.provider, booking.location)
     rules.check_time(start, end, by=by, own=own)
     rules.check_closures(start, end, booking.location, zone)
-    resources = [rules.provider_resource(booking.provider), *booking.resources]
-    _check_resources(resources)
-    overbook = rules.overbookable(resources, booking.provider, by) if booking.overbook_reason else ()
+    demand = demand_of(booking.appointment_type, booking.provider, booking.location, booking.resources)
+    overbook = rules.overbookable(demand.resources, booking.provider, by) if booking.overbook_reason else ()
     period = occupied_period(booking.appointment_type, start, end)
-    return Plan(start, end, zone, find_place(resources, *period, overbook=overbook))
+    return Plan(start, end, zone, find_place(demand, *period, overbook=overbook))
 
 
 def book(booking: Booking, *, by: Actor) -> Appointment:
@@ -92,13 +91,6 @@ def _end(booking: Booking, start: datetime, zone: str) -> datetime:
     if booking.end is None:
         return start + timedelta(minutes=booking.appointment_type.duration)
     return rules.resolve_start(booking.end, zone)
-
-
-def _check_resources(resources: Sequence[Resource]) -> None:
-    if len({resource.pk for resource in resources}) != len(resources):
-        raise refuse("resources", "duplicate", "Name each resource once; the provider's own is taken anyway.")
-    if not all(resource.active for resource in resources):
-        raise refuse("resources", "inactive", "One of these is no longer in use.")
 
 
 def _save(booking: Booking, planned: Plan) -> Appointment:

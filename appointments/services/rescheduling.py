@@ -11,8 +11,9 @@ from appointments.models import Appointment, StatusEvent
 from appointments.problems import InvalidTransition
 from appointments.services import rules
 from appointments.services.allocation import Place, find_place, occupied_period, occupy_instead
+from appointments.services.demand import demand_again
 from appointments.transitions import MOVABLE
-from practices.models import Location, Resource
+from practices.models import Location
 from practices.tenancy import Actor
 
 
@@ -38,7 +39,7 @@ def reschedule(appointment: Appointment, move: Move, *, by: Actor) -> Appointmen
     end = rules.resolve_start(move.end, zone) if move.end else start + _length(appointment)
     _check(appointment, provider, location, start, end, zone, by)
     before = appointment.start
-    place = _place(appointment, provider, start, end, overbook_by=by if move.overbook_reason else None)
+    place = _place(appointment, provider, location, start, end, overbook_by=by if move.overbook_reason else None)
     appointment.start, appointment.end, appointment.time_zone = start, end, zone
     appointment.provider, appointment.location = provider, location
     appointment.overbook_reason = move.overbook_reason
@@ -83,15 +84,18 @@ def _check(
 
 
 def _place(
-    appointment: Appointment, provider: ProviderProfile, start: datetime, end: datetime, *, overbook_by: Actor | None
+    appointment: Appointment,
+    provider: ProviderProfile,
+    location: Location,
+    start: datetime,
+    end: datetime,
+    *,
+    overbook_by: Actor | None,
 ) -> Place | None:
     """None for a visit that blocks no time. The provider may be another now; whatever else it occupies stays."""
     if not appointment.blocks:
         return None
-    others = Resource.objects.filter(allocations__appointment=appointment).exclude(
-        provider__in=[appointment.provider_id, provider.pk]
-    )
+    demand = demand_again(appointment, provider, location)
     period = occupied_period(appointment.appointment_type, start, end)
-    resources = [rules.provider_resource(provider), *others]
-    overbook = rules.overbookable(resources, provider, overbook_by) if overbook_by else ()
-    return find_place(resources, *period, but=appointment.pk, overbook=overbook)
+    overbook = rules.overbookable(demand.resources, provider, overbook_by) if overbook_by else ()
+    return find_place(demand, *period, but=appointment.pk, overbook=overbook)

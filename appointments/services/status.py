@@ -9,8 +9,9 @@ from appointments.models import Appointment, StatusEvent
 from appointments.problems import HoldExpired, InvalidTransition, refuse
 from appointments.services import rules
 from appointments.services.allocation import Place, find_place, free, occupied_period, occupy_instead
+from appointments.services.demand import demand_again
 from appointments.transitions import BLOCKING, TRANSITIONS, Action, Status, need
-from practices.models import CancellationReason, PracticePolicy, Resource
+from practices.models import CancellationReason, PracticePolicy
 from practices.tenancy import Actor
 
 _STAMPS = {
@@ -94,9 +95,9 @@ def _check_closures(appointment: Appointment) -> None:
 def _place_again(appointment: Appointment) -> Place:
     if appointment.start is None or appointment.end is None:
         raise InvalidTransition(appointment.status, [])
-    resources = list(Resource.objects.filter(allocations__appointment=appointment))
+    demand = demand_again(appointment, appointment.provider, appointment.location)
     period = occupied_period(appointment.appointment_type, appointment.start, appointment.end)
-    return find_place(resources or [rules.provider_resource(appointment.provider)], *period, but=appointment.pk)
+    return find_place(demand, *period, but=appointment.pk)
 
 
 def _announce(appointment: Appointment, before: Status, after: Status) -> None:
