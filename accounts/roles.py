@@ -106,3 +106,9 @@ def allowed(roles: Collection[str], area: str, access: Access, *, own: bool = Fa
     """Whether these roles may, for somebody else's row or (`own`) their own."""
     granted = grant(roles, area)
     return (granted.own if own else granted.others) >= access
+
+
+def raises(roles: Collection[str], *, above: Collection[str]) -> bool:
+    """Whether these roles allow anything that those don't."""
+    pairs = [(grant(roles, area), grant(above, area)) for area in Area]
+    return any(new.others > old.others or new.own > old.own for new, old in pairs)

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from accounts.models import Membership, ProviderProfile, User
-from accounts.roles import Role
+from accounts.roles import Role, raises
 from accounts.sessions import revoke_sessions
 from config.api.problem import Conflict, FieldError, Forbidden, ValidationProblem
 from practices.models import Practice, Resource
@@ -23,20 +23,27 @@ class LastOwner(Conflict):
     default_detail = "A practice keeps at least one active owner; make somebody else owner first."
 
 
-def open_practice(*, owner: User, by: Actor, **fields: str) -> Practice:
-    """A new tenant with its first owner, who can then run it. Call it outside any practice's scope."""
+def open_practice(*, owner: User, by: Actor, sees_patients: bool = False, **fields: str) -> Practice:
+    """A new tenant with its first owner, who can then run it. Call it outside any practice's scope.
+
+    An owner who treats patients is told here: later nobody, an only owner included, raises their own roles.
+    """
     practice = create_practice(by=by, **fields)
     with practice_scope(practice, actor=by):
-        Membership.objects.create(user=owner, roles=[Role.OWNER])
+        Membership.objects.create(user=owner, roles=[Role.OWNER, *([Role.PROVIDER] if sees_patients else [])])
     return practice
 
 
 @transaction.atomic
 def change_roles(*, member: UUID, roles: Collection[Role | str], by: Actor) -> Membership:
-    """Raises Forbidden when an owner is touched or made by anybody else, LastOwner, or Membership.DoesNotExist."""
+    """Raises Forbidden when an owner is touched or made by anybody else, or somebody's own roles are raised;
+    LastOwner; Membership.DoesNotExist.
+    """
     membership = _locked(member)
     chosen = [role.value for role in Role if role in roles]
     _refuse_touching_owners(membership, by, gives=chosen)
+    if membership.user_id == by.id and raises(chosen, above=membership.roles):
+        raise Forbidden("Nobody raises their own roles; ask another owner or admin.")
     if Role.OWNER not in chosen:
         _keep_an_owner(without=membership)
     membership.roles = chosen
@@ -65,6 +72,20 @@ def reactivate(*, member: UUID, by: Actor) -> Membership:
     membership.status = Membership.Status.ACTIVE
     membership.save(update_fields=["status"])
     return membership
+
+
+@transaction.atomic
+def remove(*, member: UUID, by: Actor) -> None:
+    """The user keeps their login, and what they wrote here keeps their name. Raises Forbidden, LastOwner, or Conflict
+    for who has a provider's profile: visits are booked with it.
+    """
+    membership = _locked(member)
+    _refuse_touching_owners(membership, by)
+    _keep_an_owner(without=membership)
+    if membership.provider_profiles.exists():
+        raise Conflict("Visits refer to this member's provider profile; suspend the member.", code="member_in_use")
+    revoke_sessions(user_id=membership.user_id)
+    membership.delete()
 
 
 @transaction.atomic
@@ -120,8 +141,10 @@ def _locked(member: UUID) -> Membership:
 
 
 def _keep_an_owner(*, without: Membership) -> None:
-    """Call it with the owners locked."""
-    owners = Membership.objects.filter(roles__contains=[Role.OWNER], status=Membership.Status.ACTIVE)
+    """Call it with the owners locked. One whose login is deactivated doesn't count."""
+    owners = Membership.objects.filter(
+        roles__contains=[Role.OWNER], status=Membership.Status.ACTIVE, user__is_active=True
+    )
     counts = Role.OWNER in without.roles and without.status == Membership.Status.ACTIVE
     if counts and not owners.exclude(pk=without.pk).exists():
         raise LastOwner

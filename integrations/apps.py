@@ -6,7 +6,7 @@ class IntegrationsConfig(AppConfig):
 
     def ready(self) -> None:
         from integrations import checks  # noqa: F401 (registers itself, once apps are loaded)
-        from integrations.events import record
+        from integrations.events import access, record
         from integrations.messages import receivers
         from integrations.messages.defaults import create_default_templates
         from integrations.vendors import quiet_libraries
@@ -14,5 +14,6 @@ class IntegrationsConfig(AppConfig):
 
         receivers.connect()
         record.connect()
+        access.connect()
         practice_created.connect(create_default_templates)
         quiet_libraries()

@@ -27,11 +27,11 @@ class VendorRetry(BaseRetryStrategy):
 
 
 @app.task(queue="messages", retry=VendorRetry(), pass_context=True)
-def send_message(context: JobContext, *, practice_id: str, message_id: str) -> None:
+def send_message(context: JobContext, *, practice_id: str, message_id: str, queued_by: str | None = None) -> None:
     from integrations.messages.delivery import deliver
 
     last_attempt = context.job.attempts + 1 >= MAX_ATTEMPTS
-    deliver(practice_id=UUID(practice_id), message_id=UUID(message_id), last_attempt=last_attempt)
+    deliver(practice_id=UUID(practice_id), message_id=UUID(message_id), queued_by=queued_by, last_attempt=last_attempt)
 
 
 @app.periodic(cron="* * * * * */15")  # the sixth column is seconds

@@ -73,10 +73,10 @@ class MembershipAdmin(TenantAdmin):
     def store(self, request: HttpRequest, obj: Membership, form: Any, *, change: bool) -> None:
         services.change_roles(member=obj.pk, roles=form.cleaned_data["roles"], by=current_actor())
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
+    def delete_model(self, request: HttpRequest, obj: Membership) -> None:
+        services.remove(member=obj.pk, by=current_actor())
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
 

@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
-from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminPasswordWidget
+from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminPasswordWidget, UnfoldBooleanSwitchWidget
 
 from accounts import services
 from accounts.models import User
@@ -26,6 +26,13 @@ class OpenPracticeForm(TenantForm):
         label="First owner's email address",
         help_text="Of an existing user, who can then log in and run the practice.",
         widget=UnfoldAdminEmailInputWidget,
+    )
+
+    owner_sees_patients = forms.BooleanField(
+        label="The owner sees patients",
+        required=False,
+        help_text="Gives the provider role too; owners can't give it to themselves.",
+        widget=UnfoldBooleanSwitchWidget,
     )
 
     def clean_owner_email(self) -> User:
@@ -55,7 +62,7 @@ class PracticeAdmin(TenantAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Practice | None = None) -> Any:
         if obj is None:
-            return (*self.fieldsets, ("Platform", {"fields": ("slug", "owner_email")}))
+            return (*self.fieldsets, ("Platform", {"fields": ("slug", "owner_email", "owner_sees_patients")}))
         return (*self.fieldsets, ("Platform", {"fields": (("slug", "status"),)})) if _on_platform() else self.fieldsets
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
@@ -71,7 +78,8 @@ class PracticeAdmin(TenantAdmin):
             obj.save()
             return
         fields = form.answers()
-        opened = services.open_practice(owner=fields.pop("owner_email"), by=current_actor(), **fields)
+        owner, sees_patients = fields.pop("owner_email"), fields.pop("owner_sees_patients")
+        opened = services.open_practice(owner=owner, sees_patients=sees_patients, by=current_actor(), **fields)
         obj.pk = opened.pk
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -14,12 +14,16 @@ from accounts.models import Membership, ProviderProfile
 from accounts.roles import Access, Area
 from accounts.serializers.members import MemberSerializer, ProviderSerializer
 from config.api.serializers import NoBody
-from config.api.views import SAFE_METHODS, ListMixin, ModelViewSet, RetrieveMixin, UpdateMixin
+from config.api.views import SAFE_METHODS, DestroyMixin, ListMixin, ModelViewSet, RetrieveMixin, UpdateMixin
 from practices.tenancy import current_actor
 
 
-class MemberViewSet(ListMixin[Membership], RetrieveMixin[Membership], UpdateMixin[Membership]):
-    """Changing `roles` and suspending take effect at the member's next request. Only owners change owners."""
+class MemberViewSet(
+    ListMixin[Membership], RetrieveMixin[Membership], UpdateMixin[Membership], DestroyMixin[Membership]
+):
+    """Changing `roles`, suspending and removing take effect at the member's next request. Only owners change owners
+    and remove members; nobody raises their own roles.
+    """
 
     queryset = Membership.objects.select_related("user")
     serializer_class = MemberSerializer
@@ -42,6 +46,9 @@ class MemberViewSet(ListMixin[Membership], RetrieveMixin[Membership], UpdateMixi
         membership = cast(Membership, serializer.instance)
         roles = serializer.validated_data.get("roles", membership.roles)
         return services.change_roles(member=membership.pk, roles=roles, by=current_actor())
+
+    def perform_destroy(self, instance: Membership) -> None:
+        services.remove(member=instance.pk, by=current_actor())
 
     @extend_schema(request=None, responses=MemberSerializer)
     @action(detail=True, methods=["post"], serializer_class=NoBody)

@@ -1,12 +1,33 @@
 """Who may listen: a login that is still good, of a member who still is one."""
 
 from collections.abc import Collection
+from functools import partial
+from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
+from django.db.models.signals import post_delete, post_save
 
-from accounts.models import Membership
+from accounts.models import Membership, RefreshSession
+from accounts.signals import logged_out
+from integrations.events.wake import wake
+from practices.signals import bulk_updated
+from practices.tenancy import current_scope
+
+
+def connect() -> None:
+    """Listeners are judged anew as soon as somebody's access may have ended, and not at the next look only."""
+    for signal in (post_save, post_delete, bulk_updated):
+        signal.connect(_look_again, sender=Membership, dispatch_uid="events.access")
+    logged_out.connect(_look_again, sender=RefreshSession, dispatch_uid="events.access")
+
+
+def _look_again(sender: object, **kwargs: Any) -> None:
+    scope = current_scope()
+    if scope is not None and scope.practice_id is not None:
+        transaction.on_commit(partial(wake, scope.practice_id), robust=True)
 
 
 def roles_of_sessions(session_ids: Collection[UUID]) -> dict[UUID, tuple[str, ...]]:

@@ -9,6 +9,7 @@ from integrations.email import Email, SentEmail, get_email_sender
 from integrations.errors import PermanentVendorError, VendorError
 from integrations.messages.text import fill, local_start, one_line
 from integrations.models import Message, MessageChannel, MessageKind, MessageTemplate
+from integrations.queue import may_still_act
 from integrations.sms import SentSms, Sms, get_sms_sender
 from practices.models import Practice
 from practices.tenancy import Actor, practice_scope
@@ -22,10 +23,10 @@ FITTING_STATUS = {
 }
 
 
-def deliver(*, practice_id: UUID, message_id: UUID, last_attempt: bool) -> None:
+def deliver(*, practice_id: UUID, message_id: UUID, last_attempt: bool, queued_by: str | None = None) -> None:
     """Raises RetryableVendorError when the vendor can't take it now, unless this was the last attempt."""
     with practice_scope(practice_id, actor=WORKER):
-        outgoing = _claim(message_id)
+        outgoing = _claim(message_id, queued_by)
     if outgoing is None:
         return
     try:
@@ -43,10 +44,13 @@ def deliver(*, practice_id: UUID, message_id: UUID, last_attempt: bool) -> None:
     logger.info("message_sent", message_id=str(message_id), vendor=sent.vendor, vendor_id=sent.vendor_id)
 
 
-def _claim(message_id: UUID) -> Email | Sms | None:
+def _claim(message_id: UUID, queued_by: str | None) -> Email | Sms | None:
     """What to send, with the message marked as being sent; None when it ended, or has lost its occasion."""
     message = _locked(message_id)
     if message.ended:
+        return None
+    if not may_still_act(practice_id=message.practice_id, user_id=queued_by):
+        message.mark_refused("member_suspended", final=True)
         return None
     template = MessageTemplate.objects.filter(kind=message.kind, channel=message.channel, active=True).first()
     if template is None:

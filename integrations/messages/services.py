@@ -6,7 +6,7 @@ from procrastinate.types import JSONDict
 
 from appointments.models import Appointment
 from integrations.models import Message, MessageChannel, MessageKind, MessageTemplate
-from integrations.queue import enqueue
+from integrations.queue import enqueue, queued_by
 from integrations.tasks import send_message
 from patients.models import ContactPoint
 
@@ -37,7 +37,10 @@ def queue_messages(*, kind: MessageKind, appointment: Appointment) -> list[Messa
     ]
     if messages:
         Message.objects.bulk_create(messages)
-        jobs: list[JSONDict] = [{"practice_id": str(row.practice_id), "message_id": str(row.pk)} for row in messages]
+        by = queued_by()
+        jobs: list[JSONDict] = [
+            {"practice_id": str(row.practice_id), "message_id": str(row.pk), "queued_by": by} for row in messages
+        ]
         enqueue(send_message, *jobs)
     return messages
 

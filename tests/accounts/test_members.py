@@ -2,17 +2,18 @@
 
 import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from django.db import connection
 
 from accounts import services
-from accounts.models import Membership, ProviderProfile
+from accounts.models import Membership, ProviderProfile, RefreshSession
 from practices.models import Practice, Resource
 from practices.tenancy import Actor, practice_scope
 from tests.clients import MemberClient, client_for, client_of, membership_of
-from tests.factories.accounts import MembershipFactory
+from tests.factories.accounts import MembershipFactory, ProviderProfileFactory, UserFactory
 
 BY = Actor.system("tests")
 MEMBERS = "/api/v1/members"
@@ -83,7 +84,50 @@ def test_last_owner_stays(practice: Practice) -> None:
     path = f"{MEMBERS}/{id_of(owner, practice)}"
     for response in (owner.patch(path, {"roles": ["admin"]}), owner.post(f"{path}/suspend")):
         assert (response.status_code, response.json()["code"]) == (409, "last_owner")
-    assert owner.patch(path, {"roles": ["owner", "provider"]}).status_code == 200
+    assert owner.delete(path).json()["code"] == "last_owner"
+
+
+@pytest.mark.parametrize(("roles", "more"), [(["owner"], "provider"), (["admin", "biller"], "auditor")])
+def test_nobody_raises_their_own_roles(practice: Practice, roles: list[str], more: str) -> None:
+    member = client_for(roles, practice)
+    path = f"{MEMBERS}/{id_of(member, practice)}"
+    refused = member.patch(path, {"roles": [*roles, more]})
+    assert (refused.status_code, refused.json()["code"]) == (403, "permission_denied")
+    assert member.patch(path, {"roles": roles[:1]}).json()["roles"] == roles[:1]
+
+
+def test_practice_may_be_opened_for_an_owner_who_sees_patients(db: None) -> None:
+    opened = {
+        sees: services.open_practice(
+            owner=UserFactory.create(), by=BY, sees_patients=sees, slug=f"s{sees}".lower(), name="S", time_zone="UTC"
+        )
+        for sees in (True, False)
+    }
+    for sees, roles in ((True, ["owner", "provider"]), (False, ["owner"])):
+        with practice_scope(opened[sees], actor=BY):
+            assert Membership.objects.get().roles == roles
+
+
+def test_removed_member_is_out_and_gone(practice: Practice) -> None:
+    owner, member = client_for("owner", practice), client_for("biller", practice)
+    path = f"{MEMBERS}/{id_of(member, practice)}"
+    assert client_for("admin", practice).delete(path).status_code == 403
+    assert owner.delete(path, headers={"If-Match": '"7"'}).status_code == 412
+    assert owner.delete(path).status_code == 204
+    assert member.get("/api/v1/auth/me").status_code == 401
+    assert owner.get(path).json()["code"] == "not_found"
+    with practice_scope(practice, actor=BY):
+        assert RefreshSession.objects.get(pk=member.login_session.pk).revoked_at is not None
+
+
+def test_provider_with_a_profile_is_suspended_rather_than_removed(practice: Practice) -> None:
+    owner, member = client_for("owner", practice), client_for("provider", practice)
+    membership = membership_of(member.user, practice)
+    with practice_scope(practice, actor=BY):
+        ProviderProfileFactory.create(membership=membership)
+    refused = owner.delete(f"{MEMBERS}/{id_of(member, practice)}")
+    assert (refused.status_code, refused.json()["code"]) == (409, "member_in_use")
+    assert member.get("/api/v1/auth/me").status_code == 200
 
 
 def test_owner_who_is_not_the_last_may_leave(practice: Practice) -> None:
@@ -112,8 +156,11 @@ def test_suspended_member_is_out_and_comes_back_by_logging_in(practice: Practice
 def test_stranger_is_not_found(practice: Practice, other_practice: Practice) -> None:
     owner, stranger = client_for("owner", practice), client_for("biller", other_practice)
     foreign, unknown = id_of(stranger, other_practice), uuid.uuid4()
-    for path, body in [("", {"roles": ["admin"]}), ("/suspend", {})]:
-        method = owner.post if path else owner.patch
+    for method, path, body in [
+        (owner.patch, "", {"roles": ["admin"]}),
+        (owner.post, "/suspend", {}),
+        (owner.delete, "", None),
+    ]:
         answers = [method(f"{MEMBERS}/{each}{path}", body) for each in (foreign, unknown)]
         assert [each.status_code for each in answers] == [404, 404]
         assert answers[0].json()["detail"] == answers[1].json()["detail"]
@@ -168,26 +215,42 @@ def test_profile_needs_the_provider_role_and_a_member_of_this_practice(
         assert (response.status_code, response.json()["errors"][0]["code"]) == (400, code)
 
 
+def _demote(membership: Membership, actor: Actor) -> None:
+    services.change_roles(member=membership.pk, roles=["admin"], by=actor)
+
+
+def _suspend(membership: Membership, actor: Actor) -> None:
+    services.suspend(member=membership.pk, by=actor)
+
+
+def _remove(membership: Membership, actor: Actor) -> None:
+    services.remove(member=membership.pk, by=actor)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_owners_can_not_remove_each_other_at_once(practice: Practice) -> None:
-    owners = [membership_of(client_for("owner", practice).user, practice) for _ in range(2)]
-    start, outcomes = threading.Barrier(2), []
+    """Twenty rounds of two connections, each taking the other's place by a way of its own."""
+    users, ways = [UserFactory.create() for _ in range(2)], [_demote, _suspend, _remove]
+    start = threading.Barrier(2)
 
-    def leave(membership: Membership) -> None:
+    def act(membership: Membership, way: Any) -> str:
+        actor = Actor.user(next(user.pk for user in users if user.pk != membership.user_id), ("owner",))
         start.wait()
         try:
-            actor = Actor.user(membership.user_id, ("owner",))
             with practice_scope(practice.pk, actor=actor):
-                services.change_roles(member=membership.pk, roles=["admin"], by=actor)
-            outcomes.append("left")
+                way(membership, actor)
         except services.LastOwner:
-            outcomes.append("kept")
+            return "kept"
         finally:
             connection.close()
+        return "gone"
 
-    threads = [threading.Thread(target=leave, args=[each]) for each in owners]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(outcomes) == ["kept", "left"]
+    with ThreadPoolExecutor(2) as pool:
+        for round_number in range(20):
+            with practice_scope(practice, actor=BY):
+                Membership.objects.all().delete()
+                owners = [MembershipFactory.create(user=user, roles=["owner"]) for user in users]
+            pair = [ways[round_number % 3], ways[round_number // 3 % 3]]
+            assert sorted(pool.map(act, owners, pair)) == ["gone", "kept"]
+            with practice_scope(practice, actor=BY):
+                assert Membership.objects.filter(roles=["owner"], status="active").count() == 1

@@ -15,12 +15,13 @@ from patients.models import Patient
 from practices.models import Location, Practice, Resource, TenantModel
 from practices.tenancy import Actor, platform_scope, practice_scope
 from tests.admin.pages import ALL_ROLES, AdminClient, admin_client, registered, staff, url
+from tests.clients import membership_of
 from tests.factories.accounts import UserFactory
 from tests.rows import SETUP, make_row, tenant_models
 
 READ_ONLY = {"audit.AuditEvent", "integrations.Message"}
 NEVER_ADDED = READ_ONLY | {"accounts.Membership", "practices.PracticePolicy"}
-NEVER_DELETED = NEVER_ADDED | {"patients.Patient", "appointments.Appointment"}
+NEVER_DELETED = (NEVER_ADDED - {"accounts.Membership"}) | {"patients.Patient", "appointments.Appointment"}
 
 
 def tenant_pages() -> list[type[TenantModel]]:
@@ -141,6 +142,7 @@ def test_superuser_opens_a_practice_for_an_owner(root: AdminClient) -> None:
             "locale": "de-DE",
             "currency": "EUR",
             "owner_email": owner.email,
+            "owner_sees_patients": "on",
         },
     )
     assert opened.status_code == 302, opened.context["adminform"].form.errors
@@ -150,6 +152,7 @@ def test_superuser_opens_a_practice_for_an_owner(root: AdminClient) -> None:
     client.force_login(owner)
     assert client.post("/admin/practice/", {"practice": str(practice.pk)}).status_code == 302
     assert "Elm Clinic" in client.get("/admin/").content.decode()
+    assert membership_of(owner, practice).roles == ["owner", "provider"]
 
 
 def test_superuser_makes_and_stops_users(root: AdminClient) -> None:

@@ -82,6 +82,19 @@ def test_redis_wakes_the_server_long_before_it_would_look(practice: Practice, me
             assert listening.event()["seq"] == seq
 
 
+def test_suspended_member_hears_nothing_more_within_a_second(practice: Practice, member: MemberClient) -> None:
+    with (
+        LiveServer({**QUICK, "EVENTS_POLL_SECONDS": "60"}) as server,
+        server.listening(ticket_of(member), resume=0) as listening,
+    ):
+        log_events(practice, 1)
+        wake(practice.pk)
+        assert listening.event()["seq"] == 1
+        with practice_scope(practice, actor=BY):
+            suspend(practice, member)
+        assert listening.close_code(timeout=1) == 4401
+
+
 def test_client_that_resumes_nowhere_hears_what_follows(
     server: LiveServer, practice: Practice, member: MemberClient
 ) -> None:

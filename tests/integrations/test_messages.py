@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from accounts.services import remove, suspend
 from appointments.models import Appointment
 from appointments.services import Move, book, cancel, change_status, reschedule
 from appointments.transitions import Action, Status
@@ -16,8 +17,9 @@ from integrations.errors import RetryableVendorError
 from integrations.messages.delivery import deliver
 from integrations.models import Message, MessageKind, MessageStatus, MessageTemplate
 from patients.models import ContactPoint, Patient
-from practices.tenancy import Actor
+from practices.tenancy import Actor, practice_scope
 from tests.appointments.conftest import SETUP, tomorrow_at
+from tests.factories.accounts import MembershipFactory
 from tests.integrations.counterparts.sendgrid import SendGridCounterpart
 from tests.integrations.counterparts.server import Response
 from tests.integrations.counterparts.twilio import TwilioCounterpart
@@ -45,7 +47,12 @@ def deliver_all() -> None:
     """What the worker does, one attempt for each job."""
     for args in ProcrastinateJob.objects.order_by("id").values_list("args", flat=True):
         message = Message.objects.get(pk=args["message_id"])
-        deliver(practice_id=message.practice_id, message_id=message.pk, last_attempt=False)
+        deliver(
+            practice_id=message.practice_id,
+            message_id=message.pk,
+            queued_by=args["queued_by"],
+            last_attempt=False,
+        )
 
 
 def only(channel: str) -> None:
@@ -66,7 +73,8 @@ def test_job_carries_ids_only(reachable: Any, booking: MakeBooking) -> None:
     book(booking(), by=SETUP)
     message = Message.objects.get()
     job = ProcrastinateJob.objects.get()
-    assert job.args == {"practice_id": str(message.practice_id), "message_id": str(message.pk)}
+    ids = {"practice_id": str(message.practice_id), "message_id": str(message.pk)}
+    assert job.args == {**ids, "queued_by": None}
 
 
 def test_address_is_encrypted_in_the_table(reachable: Any, booking: MakeBooking) -> None:
@@ -173,6 +181,25 @@ def test_confirmation_of_a_visit_cancelled_meanwhile_is_not_sent(
         ("appointment-confirmation", "failed", "superseded"),
         ("appointment-cancelled", "sent", ""),
     }
+
+
+@pytest.mark.parametrize("end", ["suspended", "removed", "stays"])
+def test_jobs_of_a_member_who_is_out_are_not_done(
+    reachable: Any, booking: MakeBooking, twilio: TwilioCounterpart, end: str
+) -> None:
+    only("sms")
+    member = MembershipFactory.create(roles=["front_desk"])
+    with practice_scope(reachable.practice, actor=Actor.user(member.user_id, ("front_desk",))):
+        book(booking(), by=SETUP)
+    if end == "suspended":
+        suspend(member=member.pk, by=SETUP)
+    elif end == "removed":
+        remove(member=member.pk, by=SETUP)
+    deliver_all()
+    message = Message.objects.get()
+    sent = end == "stays"
+    assert (message.status, message.error_code) == (("sent", "") if sent else ("failed", "member_suspended"))
+    assert len(twilio.requests) == int(sent)
 
 
 def test_template_switched_off_meanwhile_sends_nothing(
