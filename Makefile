@@ -19,7 +19,7 @@ unexport PYTHONPATH
 RUN := cd $(PROJECT) && exec $(VENV)/bin/python
 WITH_SERVICES := cd $(PROJECT) && ENVIRONMENT=test exec $(VENV)/bin/python -m config.embedded run --
 
-.PHONY: help demo install install-dev test test-pg15 check schema format stop clean
+.PHONY: help demo install install-dev test test-pg15 bench check schema format stop clean
 
 help:  ## what there is
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /: /' | column -t -s: -l 2
@@ -40,6 +40,10 @@ test-pg15: install-dev  ## what leans on the database, on PostgreSQL 15 from $(P
 	@STATE_DIR=$(or $(STATE_DIR),$(PROJECT).state)/pg15 EMBEDDED_POSTGRES_BIN=$(POSTGRES_15) && \
 	export STATE_DIR EMBEDDED_POSTGRES_BIN && \
 	$(WITH_SERVICES) $(VENV)/bin/python -m pytest -n $(TEST_PROCESSES) --dist worksteal -m "not machinery" $(DATABASE_TESTS)
+
+bench: install  ## beside the stack it replaces, plain Django and PostgreSQL itself; ARGS=--help, docs/performance.md
+	@$(PYTHON) $(PROJECT)config/install.py bench
+	@$(RUN) -m tests.benchmarks $(ARGS)
 
 check: install-dev  ## style, types, import order, migrations, deployment settings, contract
 	@$(WITH_SERVICES) $(VENV)/bin/python -m config.check

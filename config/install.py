@@ -1,4 +1,4 @@
-"""Makes the virtualenv and installs the pinned packages: `python3 config/install.py run|dev`.
+"""Makes the virtualenv and installs the pinned packages: `python3 config/install.py run|dev|bench`.
 
 Runs before anything is installed and under any Python 3.7 or newer, so it imports the standard library only.
 A stamp holding the requirements' hash makes a second run instant; a lock lets two runs wait for each other.
@@ -18,7 +18,7 @@ PROJECT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.abspath(os.environ.get("VENV") or os.path.join(PROJECT, ".venv"))
 UV = "uv==0.13.9"
 OLDEST = (3, 11)
-REQUIREMENTS = {"run": "requirements.txt", "dev": "requirements-dev.txt"}
+REQUIREMENTS = {"run": "requirements.txt", "dev": "requirements-dev.txt", "bench": "requirements-bench.txt"}
 
 
 def fail(sentence: str) -> NoReturn:
