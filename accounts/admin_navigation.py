@@ -48,6 +48,7 @@ PAGES: tuple[tuple[str, tuple[Page, ...]], ...] = (
             ("Rooms and calendars", "meeting_room", "practices.Resource"),
             ("Visit types", "category", "appointments.AppointmentType"),
             ("Cancellation reasons", "event_repeat", "practices.CancellationReason"),
+            ("Reminders", "notifications_active", "appointments.ReminderRule"),
             ("Message templates", "edit_note", "integrations.MessageTemplate"),
         ),
     ),

@@ -10,3 +10,8 @@ appointment_rescheduled = Signal()
 
 appointment_cancelled = Signal()
 """A visit was cancelled; expired: bool, True when it was a hold that ran out."""
+
+time_freed = Signal()
+"""A visit occupies its time no longer: it ended without taking place, or moved away (then it still blocks, elsewhere).
+start, end: datetime without buffers, provider_id, location_id: what it gave back.
+"""

@@ -2,6 +2,7 @@ from django.urls import path
 
 from appointments import views
 from appointments.views.free_times import FreeTimesView
+from appointments.views.reminders import ReminderRuleViewSet
 from config.api.routers import Router
 
 router = Router()
@@ -9,5 +10,6 @@ router.register("appointments", views.AppointmentViewSet, "appointments")
 router.register("appointment-types", views.AppointmentTypeViewSet, "appointment-types")
 router.register("availability-rules", views.AvailabilityRuleViewSet, "availability-rules")
 router.register("availability-exceptions", views.AvailabilityExceptionViewSet, "availability-exceptions")
+router.register("reminder-rules", ReminderRuleViewSet, "reminder-rules")
 
 urlpatterns = [path("free-times", FreeTimesView.as_view(), name="free-times"), *router.urls]

@@ -61,6 +61,15 @@ def release_holds(timestamp: int) -> None:
     in_every_practice(release_expired_holds)
 
 
+@app.periodic(cron="* * * * *")
+@app.task(queue="upkeep", queueing_lock="send_due_reminders")
+def send_due_reminders(timestamp: int) -> None:
+    from integrations.messages import reminders
+    from integrations.upkeep import in_every_practice
+
+    in_every_practice(reminders.send_due)
+
+
 @app.periodic(cron="41 * * * *")
 @app.task(queue="upkeep", queueing_lock="forget_answers")
 def forget_answers(timestamp: int) -> None:

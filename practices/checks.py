@@ -51,7 +51,7 @@ def _has(model: type[models.Model], kind: type[models.BaseConstraint], **attribu
 
 def _loose_keys(model: type[models.Model]) -> Iterator[Error]:
     for field in model._meta.get_fields():
-        if isinstance(field, models.ManyToManyField):
+        if isinstance(field, models.ManyToManyField) and _made_by_django(field):
             yield Error(
                 f"{field.name}: write the join table as a TenantModel of its own.", obj=model, id="practices.E005"
             )
@@ -61,6 +61,12 @@ def _loose_keys(model: type[models.Model]) -> Iterator[Error]:
             isinstance(field, SamePracticeForeignKey) and _has(model, SamePractice, field=field.name)
         ):
             yield Error(f"{field.name}: must be a SamePracticeForeignKey.", obj=model, id="practices.E006")
+
+
+def _made_by_django(field: "models.ManyToManyField[Any, Any]") -> bool:
+    """Whether nobody wrote its join table, which is then no tenant's."""
+    through = field.remote_field.through
+    return through is None or bool(through._meta.auto_created)
 
 
 def _loose_uniques(model: type[models.Model]) -> Iterator[Error]:

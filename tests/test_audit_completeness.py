@@ -25,6 +25,7 @@ from tests.test_isolation_routes import ALL_ROLES, Operation, operations
 
 NOT_AUDITED = {
     "accounts.RefreshSession",
+    "appointments.Reminder",
     "audit.AuditEvent",
     "audit.PlatformAuditEvent",
     "integrations.EventCounter",
@@ -98,7 +99,7 @@ def test_each_way_to_write_a_row_is_in_the_log(practice: Practice, model: type[m
         if not refused(model._default_manager.get(pk=row.pk).save):
             expected.append("update")
     with practice_scope(practice, actor=BY):
-        field = next(field for field in model._meta.concrete_fields if is_plain(field))
+        field = next(filter(is_plain, model._meta.concrete_fields), model._meta.concrete_fields[-1])
         value = getattr(row, field.attname)
         if not refused(lambda: model._default_manager.filter(pk=row.pk).update(**{field.attname: value})):
             expected.append("update")

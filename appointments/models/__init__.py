@@ -1,6 +1,7 @@
 from appointments.models.allocation import ResourceAllocation
 from appointments.models.appointment import Appointment
 from appointments.models.availability import AvailabilityException, AvailabilityRule
+from appointments.models.reminder import Reminder, ReminderRule, ReminderRuleType
 from appointments.models.status_event import StatusEvent
 from appointments.models.visit_type import AppointmentType
 
@@ -9,6 +10,9 @@ __all__ = [
     "AppointmentType",
     "AvailabilityException",
     "AvailabilityRule",
+    "Reminder",
+    "ReminderRule",
+    "ReminderRuleType",
     "ResourceAllocation",
     "StatusEvent",
 ]

@@ -53,8 +53,16 @@ def expire(hold: Appointment) -> None:
 
 
 def free(appointment: Appointment) -> None:
-    """The appointment's resources are others' again."""
+    """The appointment's resources are others' again. Call it when its status is already what it ended as."""
     appointment.allocations.filter(blocking=True).update(blocking=False)
+    signals.time_freed.send(
+        Appointment,
+        appointment=appointment,
+        start=appointment.start,
+        end=appointment.end,
+        provider_id=appointment.provider_id,
+        location_id=appointment.location_id,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.utils import timezone
 
@@ -38,7 +39,7 @@ def reschedule(appointment: Appointment, move: Move, *, by: Actor) -> Appointmen
     start = rules.resolve_start(move.start, zone)
     end = rules.resolve_start(move.end, zone) if move.end else start + _length(appointment)
     _check(appointment, provider, location, start, end, zone, by)
-    before = appointment.start
+    before, freed = appointment.start, _occupied(appointment)
     place = _place(appointment, provider, location, start, end, overbook_by=by if move.overbook_reason else None)
     appointment.start, appointment.end, appointment.time_zone = start, end, zone
     appointment.provider, appointment.location = provider, location
@@ -47,6 +48,7 @@ def reschedule(appointment: Appointment, move: Move, *, by: Actor) -> Appointmen
     appointment.save()
     if place is not None:
         occupy_instead(appointment, place)
+        signals.time_freed.send(Appointment, appointment=appointment, **freed)
     StatusEvent.objects.create(
         appointment=appointment,
         action="reschedule",
@@ -59,6 +61,12 @@ def reschedule(appointment: Appointment, move: Move, *, by: Actor) -> Appointmen
     )
     signals.appointment_rescheduled.send(Appointment, appointment=appointment, from_start=before)
     return appointment
+
+
+def _occupied(appointment: Appointment) -> dict[str, Any]:
+    """What moving it away will free, as `signals.time_freed` names it."""
+    names = ("start", "end", "provider_id", "location_id")
+    return {name: getattr(appointment, name) for name in names}
 
 
 def _length(appointment: Appointment) -> timedelta:

@@ -19,6 +19,7 @@ from appointments.serializers import (
     RescheduleSerializer,
     StatusEventSerializer,
 )
+from appointments.serializers.reminders import ReminderSerializer
 from appointments.transitions import Action
 from config.api.problem import Forbidden
 from config.api.views import ListMixin, RetrieveMixin, UpdateMixin
@@ -126,6 +127,14 @@ class AppointmentViewSet(ListMixin[Appointment], RetrieveMixin[Appointment], Upd
         appointment = self.get_object()
         patient_data_read.send(Appointment, patient_ids=[appointment.patient_id])
         return Response(StatusEventSerializer(appointment.status_events.all(), many=True).data)
+
+    @extend_schema(responses=ReminderSerializer(many=True))
+    @action(detail=True, methods=["get"], pagination_class=None)
+    def reminders(self, request: Request, pk: str) -> Response:
+        """When the patient is reminded, and what became of it."""
+        appointment = self.get_object()
+        patient_data_read.send(Appointment, patient_ids=[appointment.patient_id])
+        return Response(ReminderSerializer(appointment.reminders.all(), many=True).data)
 
     def _change(self, action: Action) -> Response:
         appointment = self.get_object()

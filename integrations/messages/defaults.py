@@ -23,6 +23,16 @@ _TEMPLATES = {
         "",
         f"{{{{ practice_name }}}}: your appointment on {_WHEN} is cancelled.",
     ),
+    (MessageKind.REMINDER, MessageChannel.EMAIL): (
+        "Reminder: your appointment at {{ practice_name }}",
+        "Hello {{ patient_given_name }},\n\n"
+        f"this is a reminder of your appointment at {{{{ practice_name }}}}, {{{{ location_name }}}}, on {_WHEN}.\n\n"
+        "If you can't come, please let us know.\n",
+    ),
+    (MessageKind.REMINDER, MessageChannel.SMS): (
+        "",
+        f"{{{{ practice_name }}}}: reminder of your appointment on {_WHEN}.",
+    ),
 }
 
 

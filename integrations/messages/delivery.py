@@ -20,6 +20,7 @@ WORKER = Actor.system("worker")
 FITTING_STATUS = {
     MessageKind.CONFIRMATION: Status.BOOKED,
     MessageKind.CANCELLATION: Status.CANCELLED,
+    MessageKind.REMINDER: Status.BOOKED,
 }
 
 

@@ -12,15 +12,19 @@ from patients.models import ContactPoint
 
 
 @transaction.atomic
-def queue_messages(*, kind: MessageKind, appointment: Appointment) -> list[Message]:
-    """A message, and the job that sends it, for each channel the practice uses and the patient can be reached on.
+def queue_messages(*, kind: MessageKind, appointment: Appointment, channel: str | None = None) -> list[Message]:
+    """A message, and the job that sends it, for each channel the practice uses and the patient can be reached on, or
+    for the one that is named.
 
     In the caller's transaction: without the booking there is no message and no job. Nothing for a visit in the past,
     and nothing to the deceased.
     """
     if appointment.start is None or appointment.start <= timezone.now() or appointment.patient.deceased_at is not None:
         return []
-    channels = list(MessageTemplate.objects.filter(kind=kind, active=True).values_list("channel", flat=True))
+    templates = MessageTemplate.objects.filter(kind=kind, active=True)
+    if channel is not None:
+        templates = templates.filter(channel=channel)
+    channels = list(templates.values_list("channel", flat=True))
     if not channels:
         return []
     addresses = _addresses(appointment)

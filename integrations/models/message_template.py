@@ -13,6 +13,7 @@ MAX_SMS_TEMPLATE = 480  # three segments; with the values filled in, still far b
 class MessageKind(models.TextChoices):
     CONFIRMATION = "appointment-confirmation", "Appointment confirmation"
     CANCELLATION = "appointment-cancelled", "Appointment cancelled"
+    REMINDER = "appointment-reminder", "Appointment reminder"
 
 
 class MessageChannel(models.TextChoices):

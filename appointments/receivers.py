@@ -1,0 +1,41 @@
+"""What a visit's own signals lead to inside this app."""
+
+from typing import Any
+
+from django.db.models.signals import post_save
+
+from appointments.models import Appointment
+from appointments.services import reminders
+from appointments.signals import appointment_booked, appointment_rescheduled, time_freed
+from appointments.transitions import Status
+from practices.models import PracticePolicy
+
+QUIET = ("quiet_hours_start", "quiet_hours_end")
+
+
+def schedule_reminders(sender: object, appointment: Appointment, **kwargs: Any) -> None:
+    reminders.schedule([appointment])
+
+
+def move_reminders(sender: object, appointment: Appointment, **kwargs: Any) -> None:
+    if appointment.status == Status.BOOKED:
+        reminders.reschedule(appointment)
+
+
+def cancel_reminders(sender: object, appointment: Appointment, **kwargs: Any) -> None:
+    """Not when the visit only moved away."""
+    if not appointment.blocks:
+        reminders.cancel(appointment)
+
+
+def apply_quiet_hours(sender: object, instance: PracticePolicy, created: bool, **kwargs: Any) -> None:
+    before = instance.loaded_values
+    if not created and any(before.get(name) != getattr(instance, name) for name in QUIET):
+        reminders.apply_all()
+
+
+def connect() -> None:
+    appointment_booked.connect(schedule_reminders)
+    appointment_rescheduled.connect(move_reminders)
+    time_freed.connect(cancel_reminders)
+    post_save.connect(apply_quiet_hours, sender=PracticePolicy)
