@@ -200,9 +200,7 @@ def replace_password(*, by: User, password: str) -> None:
     """For the admin's login, which is no session here: ends all of the API's, in every practice."""
     _set_password(by, password)
     log_out_everywhere(by=by)
-    scope = current_scope()
-    if scope is not None and scope.practice_id is not None:
-        signals.password_changed.send(User, user=by)
+    signals.password_changed.send(User, user=by)
 
 
 @transaction.atomic

@@ -19,4 +19,4 @@ token_replayed = Signal()
 """sender=RefreshSession, session: just revoked, because an old refresh token of it was used. In its scope."""
 
 password_changed = Signal()
-"""sender=User, user. Inside the practice's scope; every other session has ended."""
+"""sender=User, user. In a scope of the user's, of a practice or of none; every other session has ended."""

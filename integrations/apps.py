@@ -9,10 +9,12 @@ class IntegrationsConfig(AppConfig):
         from integrations.events import access, record
         from integrations.messages import receivers
         from integrations.messages.defaults import create_default_templates
+        from integrations.notices import receivers as notices
         from integrations.vendors import quiet_libraries
         from practices.signals import practice_created
 
         receivers.connect()
+        notices.connect()
         record.connect()
         access.connect()
         practice_created.connect(create_default_templates)

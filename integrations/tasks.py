@@ -34,6 +34,21 @@ def send_message(context: JobContext, *, practice_id: str, message_id: str, queu
     deliver(practice_id=UUID(practice_id), message_id=UUID(message_id), queued_by=queued_by, last_attempt=last_attempt)
 
 
+@app.task(queue="messages", retry=VendorRetry(), pass_context=True)
+def send_notice(
+    context: JobContext, *, notice: str, user_id: str, practice_id: str | None = None, session_id: str | None = None
+) -> None:
+    from integrations.notices.delivery import deliver
+
+    deliver(
+        notice=notice,
+        user_id=UUID(user_id),
+        practice_id=UUID(practice_id) if practice_id else None,
+        session_id=UUID(session_id) if session_id else None,
+        last_attempt=context.job.attempts + 1 >= MAX_ATTEMPTS,
+    )
+
+
 @app.periodic(cron="* * * * * */15")  # the sixth column is seconds
 @app.task(queue="upkeep", queueing_lock="recover_stalled_jobs", pass_context=True)
 async def recover_stalled_jobs(context: JobContext, timestamp: int) -> None:

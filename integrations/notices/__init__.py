@@ -1,0 +1,1 @@
+"""Mail to users about their own login. Queued by the transaction it tells of, like every message."""

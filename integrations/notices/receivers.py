@@ -1,0 +1,29 @@
+"""What the signals of accounts lead to, inside the transaction that sends them."""
+
+from typing import Any
+from uuid import UUID
+
+from accounts import signals
+from accounts.models import RefreshSession, User
+from integrations.notices.text import Notice
+from integrations.queue import enqueue
+from integrations.tasks import send_notice
+
+
+def connect() -> None:
+    signals.token_replayed.connect(on_replay, dispatch_uid="notices")
+    signals.password_changed.connect(on_password_changed, dispatch_uid="notices")
+
+
+def on_replay(sender: object, session: RefreshSession, **kwargs: Any) -> None:
+    queue_notice(Notice.TOKEN_REPLAYED, user_id=session.user_id, session=session)
+
+
+def on_password_changed(sender: object, user: User, **kwargs: Any) -> None:
+    queue_notice(Notice.PASSWORD_CHANGED, user_id=user.pk)
+
+
+def queue_notice(notice: Notice, *, user_id: UUID, session: RefreshSession | None = None) -> None:
+    """In the caller's transaction: what is undone is not told."""
+    about = {"practice_id": str(session.practice_id), "session_id": str(session.pk)} if session else {}
+    enqueue(send_notice, {"notice": notice.value, "user_id": str(user_id), **about})
