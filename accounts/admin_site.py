@@ -18,6 +18,7 @@ from django.urls import path, reverse
 from django.views.decorators.cache import never_cache
 from unfold.sites import UnfoldAdminSite
 
+from accounts import admin_password_reset
 from accounts.admin_autocomplete import AutocompleteView
 from accounts.admin_login import AdminPasswordForm, LoginForm, log_in, too_many_attempts
 from accounts.admin_login import choose as choose_practice
@@ -91,10 +92,21 @@ class PracticeAdminSite(UnfoldAdminSite):
 
     def get_urls(self) -> list[Any]:
         urls = [each for each in super().get_urls() if getattr(each, "name", "") != "view_on_site"]
-        return [path("practice/", never_cache(self.choose), name="practice"), *urls]
+        return [
+            path("practice/", never_cache(self.choose), name="practice"),
+            path("forgot-password/", never_cache(self.forgot_password), name="admin_password_reset"),  # unfold's name
+            path("password-reset/", never_cache(self.password_reset), name="password_reset"),
+            *urls,
+        ]
 
     def choose(self, request: HttpRequest) -> HttpResponseBase:
         return choose_practice(request, self)
+
+    def forgot_password(self, request: HttpRequest) -> HttpResponseBase:
+        return admin_password_reset.ask(request, self)
+
+    def password_reset(self, request: HttpRequest) -> HttpResponseBase:
+        return admin_password_reset.choose(request, self)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
         if request.user.is_authenticated and request.method == "GET":

@@ -18,5 +18,9 @@ logged_out = Signal()
 token_replayed = Signal()
 """sender=RefreshSession, session: just revoked, because an old refresh token of it was used. In its scope."""
 
+password_reset_requested = Signal()
+"""sender=User, user_id: of an active user, or of nobody when no such user exists; whoever listens treats both alike.
+In a transaction, outside any scope."""
+
 password_changed = Signal()
 """sender=User, user. In a scope of the user's, of a practice or of none; every other session has ended."""

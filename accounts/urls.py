@@ -2,6 +2,7 @@ from django.urls import include, path
 
 from accounts.views.me import LogoutAllView, MeView, PasswordChangeView, SessionViewSet
 from accounts.views.members import MemberViewSet, ProviderViewSet
+from accounts.views.password_reset import PasswordResetConfirmView, PasswordResetView
 from accounts.views.tokens import LogoutView, SwitchPracticeView, TokenView
 from config.api.routers import Router
 
@@ -16,6 +17,8 @@ urlpatterns = [
     path("auth/logout-all", LogoutAllView.as_view(), name="auth-logout-all"),
     path("auth/me", MeView.as_view(), name="auth-me"),
     path("auth/password/change", PasswordChangeView.as_view(), name="auth-password-change"),
+    path("auth/password/reset", PasswordResetView.as_view(), name="auth-password-reset"),
+    path("auth/password/reset/confirm", PasswordResetConfirmView.as_view(), name="auth-password-reset-confirm"),
     path("auth/switch-practice", SwitchPracticeView.as_view(), name="auth-switch-practice"),
     path("", include(router.urls)),
 ]

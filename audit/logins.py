@@ -24,6 +24,7 @@ def connect() -> None:
     signals.login_failed.connect(on_login_failure, dispatch_uid="audit")
     signals.logged_out.connect(on_logout, dispatch_uid="audit")
     signals.token_replayed.connect(on_replay, dispatch_uid="audit")
+    signals.password_changed.connect(on_password_changed, dispatch_uid="audit")
     user_logged_in.connect(on_admin_login, dispatch_uid="audit")
     user_logged_out.connect(on_admin_logout, dispatch_uid="audit")
 
@@ -38,6 +39,16 @@ def on_logout(sender: object, user_id: UUID, **kwargs: Any) -> None:
 
 def on_replay(sender: type[models.Model], session: models.Model, **kwargs: Any) -> None:
     record(Action.TOKEN_REPLAYED, sender._meta.label_lower, session.pk)
+
+
+def on_password_changed(sender: object, user: User, **kwargs: Any) -> None:
+    """Changing the user's row is an event already; one outside any practice shows in those they belong to as well."""
+    scope = current_scope()
+    if scope is None or scope.practice_id is not None:
+        return
+    for practice_id in _practices_of(user.pk):
+        there = Scope(practice_id, scope.actor, scope.request_id, scope.ip, operation=scope.operation)
+        record_apart(there, Action.UPDATE, USER, user.pk, changes={"password": None})
 
 
 def on_login_failure(

@@ -68,7 +68,7 @@ INSTALLED_APPS = [
 ]
 OWN_APPS = ["practices", "accounts", "patients", "appointments", "audit", "integrations"]
 # The only models that belong to no practice; a system check refuses any other.
-GLOBAL_MODELS = ["practices.Practice", "accounts.User", "audit.PlatformAuditEvent"]
+GLOBAL_MODELS = ["practices.Practice", "accounts.User", "accounts.PasswordReset", "audit.PlatformAuditEvent"]
 MIDDLEWARE = [
     "config.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -94,8 +94,12 @@ UNSCOPED_PATHS = [
     "/api/v1/auth/token",
     "/api/v1/auth/logout",
     "/api/v1/auth/switch-practice",
+    "/api/v1/auth/password/reset",
+    "/api/v1/auth/password/reset/confirm",
     f"{ADMIN_PATH}login/",
     f"{ADMIN_PATH}practice/",
+    f"{ADMIN_PATH}forgot-password/",
+    f"{ADMIN_PATH}password-reset/",
 ]
 ASGI_APPLICATION = "config.asgi.application"
 APPEND_SLASH = True
@@ -338,6 +342,8 @@ PAYMENTS_VENDOR = env.str("PAYMENTS_VENDOR", "console")
 STORAGE_VENDOR = env.str("STORAGE_VENDOR", "console")
 VENDOR_TIMEOUT_SECONDS = env.float("VENDOR_TIMEOUT_SECONDS", 10.0)
 PUBLIC_URL = env.str("PUBLIC_URL", "http://localhost:8000")
+# The page that the mailed link opens, its token after the #, where no server and no log sees it.
+PASSWORD_RESET_URL = env.str("PASSWORD_RESET_URL", f"{PUBLIC_URL}{ADMIN_PATH}password-reset/")
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "practice@example.test")
 EMAIL_BACKEND = {
     "console": "django.core.mail.backends.console.EmailBackend",

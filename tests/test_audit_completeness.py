@@ -24,6 +24,7 @@ from tests.rows import SETUP, make_row, own_models, tenant_models
 from tests.test_isolation_routes import ALL_ROLES, Operation, operations
 
 NOT_AUDITED = {
+    "accounts.PasswordReset",
     "accounts.RefreshSession",
     "appointments.Reminder",
     "audit.AuditEvent",

@@ -1,5 +1,6 @@
 from accounts.models.membership import Membership, ProviderProfile
+from accounts.models.password_reset import PasswordReset
 from accounts.models.session import RefreshSession
 from accounts.models.user import User
 
-__all__ = ["Membership", "ProviderProfile", "RefreshSession", "User"]
+__all__ = ["Membership", "PasswordReset", "ProviderProfile", "RefreshSession", "User"]

@@ -6,7 +6,7 @@ from accounts import tokens
 from accounts.models import RefreshSession, User
 from accounts.roles import Access, Area, Role, grant
 from accounts.sessions import Login, memberships_of
-from config.api.fields import ChoiceField, TextField
+from config.api.fields import ChoiceField, EmailField, TextField
 from config.api.serializers import StrictModelSerializer, StrictSerializer
 from practices.models import Practice
 from practices.tenancy import current_scope
@@ -90,6 +90,15 @@ class SwitchPracticeRequest(StrictSerializer):
 
 class PasswordChangeRequest(StrictSerializer):
     current_password = SecretField(max_length=1000)
+    new_password = SecretField(max_length=1000)
+
+
+class PasswordResetRequest(StrictSerializer):
+    email = EmailField(max_length=254)
+
+
+class PasswordResetConfirmRequest(StrictSerializer):
+    token = SecretField(max_length=200, help_text="What follows # in the mailed link.")
     new_password = SecretField(max_length=1000)
 
 

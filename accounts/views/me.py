@@ -70,18 +70,19 @@ class PasswordChangeView(APIView):
         if not user.check_password(body["current_password"]):
             error = FieldError("/current_password", "invalid_credentials", "This is not your password.")
             raise Forbidden("This is not your password.", code="invalid_credentials", errors=[error])
-        _check_strength(body["new_password"], user)
+        try:
+            validate_password(body["new_password"], user)
+        except ValidationError as exc:
+            raise weak_password(exc) from exc
         login = change_password(by=user, password=body["new_password"], session_id=session_id_of(request))
         return Response(TokenResponse(login).data)
 
 
-def _check_strength(password: str, user: User) -> None:
-    try:
-        validate_password(password, user)
-    except ValidationError as exc:
-        raise ValidationProblem.of(
-            [FieldError("/new_password", error.code or "invalid", " ".join(error.messages)) for error in exc.error_list]
-        ) from exc
+def weak_password(exc: ValidationError) -> ValidationProblem:
+    """What the validators have against a `new_password`."""
+    return ValidationProblem.of(
+        [FieldError("/new_password", error.code or "invalid", " ".join(error.messages)) for error in exc.error_list]
+    )
 
 
 class SessionViewSet(ListMixin[RefreshSession], DestroyMixin[RefreshSession]):

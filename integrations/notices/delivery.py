@@ -5,9 +5,10 @@ from uuid import UUID
 import structlog
 
 from accounts.models import RefreshSession, User
+from accounts.password_reset import make_link
 from integrations.email import Email, get_email_sender
 from integrations.errors import PermanentVendorError, VendorError
-from integrations.notices.text import TEXTS
+from integrations.notices.text import TEXTS, Notice
 from practices.tenancy import Actor, practice_scope
 
 logger = structlog.get_logger(__name__)
@@ -24,6 +25,8 @@ def deliver(
     if user is None:
         return
     values = {"name": str(user)}
+    if notice == Notice.PASSWORD_RESET:
+        values["link"] = make_link(user_id=user.pk) or ""
     if practice_id is not None and session_id is not None:
         values |= _about_session(practice_id, session_id)
     subject, body = TEXTS[notice]

@@ -12,11 +12,16 @@ from integrations.tasks import send_notice
 
 def connect() -> None:
     signals.token_replayed.connect(on_replay, dispatch_uid="notices")
+    signals.password_reset_requested.connect(on_reset_requested, dispatch_uid="notices")
     signals.password_changed.connect(on_password_changed, dispatch_uid="notices")
 
 
 def on_replay(sender: object, session: RefreshSession, **kwargs: Any) -> None:
     queue_notice(Notice.TOKEN_REPLAYED, user_id=session.user_id, session=session)
+
+
+def on_reset_requested(sender: object, user_id: UUID, **kwargs: Any) -> None:
+    queue_notice(Notice.PASSWORD_RESET, user_id=user_id)
 
 
 def on_password_changed(sender: object, user: User, **kwargs: Any) -> None:

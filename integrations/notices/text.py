@@ -5,6 +5,7 @@ from django.db import models
 
 class Notice(models.TextChoices):
     TOKEN_REPLAYED = "token-replayed"  # noqa: S105  # the name of a notice
+    PASSWORD_RESET = "password-reset"  # noqa: S105  # as above
     PASSWORD_CHANGED = "password-changed"  # noqa: S105  # as above
 
 
@@ -16,6 +17,13 @@ TEXTS: dict[str, tuple[str, str]] = {
         "an old key to your login at {practice} was used again. Somebody may have a copy of it, so we ended that login"
         " for everybody who held one: {device}, last used from {ip}.\n\n"
         "You can log in again with your password. " + _NOT_YOU + "\n",
+    ),
+    Notice.PASSWORD_RESET: (
+        "Choose a new password",
+        "Hello {name},\n\n"
+        "somebody asked for a new password for your login, we hope it was you. Choose one here, within 30 minutes:\n\n"
+        "{link}\n\n"
+        "If it was not you, do nothing: without this link nothing changes.\n",
     ),
     Notice.PASSWORD_CHANGED: (
         "Your password was changed",

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from accounts.models import RefreshSession, User
@@ -91,5 +92,34 @@ def test_outage_of_the_vendor_is_waited_out_until_the_last_attempt(
 def test_notice_the_vendor_refuses_is_given_up(practice: Practice, sendgrid: SendGridCounterpart) -> None:
     replay(client_for("provider", practice), practice)
     sendgrid.answer_next.append(Response(400, {"errors": [{"message": "no", "field": "from"}]}))
+    send_notices()
+    assert sendgrid.accepted == []
+
+
+def test_mailed_link_leads_to_our_page_whatever_host_was_asked(
+    practice: Practice, sendgrid: SendGridCounterpart, settings: Settings
+) -> None:
+    settings.PASSWORD_RESET_URL = "https://app.alder.test/reset"
+    settings.ALLOWED_HOSTS = ["*"]
+    user = client_for("provider", practice).user
+    evil = {"Host": "evil.test", "X-Forwarded-Host": "evil.test", "Origin": "https://evil.test"}
+    path = "/api/v1/auth/password/reset"
+    assert APIClient().post(path, {"email": user.email}, headers=evil).status_code == 204
+    assert queued_notices() == [{"notice": "password-reset", "user_id": str(user.pk)}]
+    send_notices()
+    (mail,) = sendgrid.accepted
+    assert mail["personalizations"][0]["to"] == [{"email": user.email}]
+    text = mail["content"][0]["value"]
+    assert "evil" not in text
+    (link,) = [line for line in text.splitlines() if line.startswith("https://")]
+    page, _, token = link.partition("#")
+    assert page == "https://app.alder.test/reset"
+    body = {"token": token, "new_password": "a-rather-rare-sentence"}
+    assert APIClient().post(f"{path}/confirm", body).status_code == 204
+
+
+def test_link_asked_for_an_address_nobody_has_is_mailed_to_nobody(sendgrid: SendGridCounterpart) -> None:
+    assert APIClient().post("/api/v1/auth/password/reset", {"email": "nobody@example.test"}).status_code == 204
+    assert [each["notice"] for each in queued_notices()] == ["password-reset"]
     send_notices()
     assert sendgrid.accepted == []

@@ -26,6 +26,7 @@ def safe() -> dict[str, Any]:
         "ALLOWED_HOSTS": ["practice.example.test"],
         "CORS_ALLOWED_ORIGINS": ["https://app.example.test"],
         "CSRF_TRUSTED_ORIGINS": [],
+        "PASSWORD_RESET_URL": "https://app.example.test/reset-password",
         "DEBUG": False,
         "RATELIMIT_ENABLE": True,
     }
@@ -59,6 +60,7 @@ def test_complete_settings_are_safe() -> None:
         ("ALLOWED_HOSTS", ["*"], "ALLOWED_HOSTS is missing or '*'"),
         ("RATELIMIT_ENABLE", False, "RATELIMIT_ENABLE is off"),
         ("PUBLIC_URL", "http://practice.example.test", "PUBLIC_URL is missing or not https"),
+        ("PASSWORD_RESET_URL", "http://app.example.test", "PASSWORD_RESET_URL is not https"),
         ("CORS_ALLOWED_ORIGINS", ["http://app.example.test"], "without https"),
     ],
 )
