@@ -16,6 +16,7 @@ from accounts import signals
 from accounts.devices import device_name
 from accounts.identity import Identity, identify
 from accounts.models import Membership, RefreshSession, User
+from accounts.second_factor import Proof, WrongCode
 from accounts.tokens import RefreshClaims
 from practices.models import Practice
 from practices.tenancy import Actor, current_scope, identity_scope, own_rows, practice_scope
@@ -66,15 +67,30 @@ def practices_open_to(user: User, origin: Origin) -> list[Membership]:
         return list(memberships_of(user))
 
 
-def start_session(*, membership: Membership, by: User, origin: Origin) -> Login:
-    """Logs a member in, in a transaction of its own in the membership's practice."""
+def had_second_factor(user: User, session_id: UUID, origin: Origin) -> bool:
+    """Whether the user's session has shown it."""
+    with identity_scope(user.pk, request_id=origin.request_id, ip=origin.ip):
+        return own_rows(RefreshSession).filter(pk=session_id, user=user, second_factor=True).exists()
+
+
+def start_session(
+    *, membership: Membership, by: User, origin: Origin, proof: Proof | None = None, proven: bool = False
+) -> Login:
+    """Logs a member in, in a transaction of its own in the membership's practice.
+
+    `proof` is of the second factor and is used up here; `proven` takes over what the caller's present session has
+    shown. Raises WrongCode when somebody else has used the proof meanwhile.
+    """
     now = timezone.now()
     roles = tuple(membership.roles)
     actor = Actor.user(by.pk, roles, str(by))
     with practice_scope(membership.practice, actor=actor, request_id=origin.request_id, ip=origin.ip):
+        if proof is not None and not proof.use():
+            raise WrongCode
         session = RefreshSession.objects.create(
             user=by,
             token_version=by.token_version,
+            second_factor=proof is not None or proven,
             rotated_at=now,
             expires_at=now + min(settings.REFRESH_TOKEN_LIFETIME, settings.SESSION_LIFETIME),
             user_agent=origin.user_agent[:300],

@@ -22,5 +22,9 @@ password_reset_requested = Signal()
 """sender=User, user_id: of an active user, or of nobody when no such user exists; whoever listens treats both alike.
 In a transaction, outside any scope."""
 
+second_factor_changed = Signal()
+"""sender=User, user_id, change: "enrolled", "removed", "recovery codes renewed" or "recovery code used". Inside a scope
+of the user, in the transaction of the change."""
+
 password_changed = Signal()
 """sender=User, user. In a scope of the user's, of a practice or of none; every other session has ended."""

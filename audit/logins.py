@@ -25,6 +25,7 @@ def connect() -> None:
     signals.logged_out.connect(on_logout, dispatch_uid="audit")
     signals.token_replayed.connect(on_replay, dispatch_uid="audit")
     signals.password_changed.connect(on_password_changed, dispatch_uid="audit")
+    signals.second_factor_changed.connect(on_second_factor_change, dispatch_uid="audit")
     user_logged_in.connect(on_admin_login, dispatch_uid="audit")
     user_logged_out.connect(on_admin_logout, dispatch_uid="audit")
 
@@ -49,6 +50,10 @@ def on_password_changed(sender: object, user: User, **kwargs: Any) -> None:
     for practice_id in _practices_of(user.pk):
         there = Scope(practice_id, scope.actor, scope.request_id, scope.ip, operation=scope.operation)
         record_apart(there, Action.UPDATE, USER, user.pk, changes={"password": None})
+
+
+def on_second_factor_change(sender: object, user_id: UUID, change: str, **kwargs: Any) -> None:
+    record(Action.UPDATE, USER, user_id, changes={"second_factor": [None, change]})
 
 
 def on_login_failure(

@@ -68,7 +68,14 @@ INSTALLED_APPS = [
 ]
 OWN_APPS = ["practices", "accounts", "patients", "appointments", "audit", "integrations"]
 # The only models that belong to no practice; a system check refuses any other.
-GLOBAL_MODELS = ["practices.Practice", "accounts.User", "accounts.PasswordReset", "audit.PlatformAuditEvent"]
+GLOBAL_MODELS = [
+    "practices.Practice",
+    "accounts.User",
+    "accounts.PasswordReset",
+    "accounts.TotpDevice",
+    "accounts.RecoveryCode",
+    "audit.PlatformAuditEvent",
+]
 MIDDLEWARE = [
     "config.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -213,6 +220,7 @@ SIMPLE_JWT = {
 }
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
+TOTP_ISSUER = env.str("TOTP_ISSUER", "Practice")  # how an authenticator app names us
 ADMIN_IDLE_TIME = timedelta(minutes=env.int("ADMIN_IDLE_MINUTES", 15))
 ADMIN_SESSION_LIFETIME = timedelta(hours=env.int("ADMIN_SESSION_HOURS", 12))
 SESSION_COOKIE_AGE = int(ADMIN_SESSION_LIFETIME.total_seconds())

@@ -25,8 +25,10 @@ from tests.test_isolation_routes import ALL_ROLES, Operation, operations
 
 NOT_AUDITED = {
     "accounts.PasswordReset",
+    "accounts.RecoveryCode",
     "accounts.RefreshSession",
     "appointments.Reminder",
+    "accounts.TotpDevice",
     "audit.AuditEvent",
     "audit.PlatformAuditEvent",
     "integrations.EventCounter",

@@ -14,6 +14,8 @@ class RefreshSession(TenantModel):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="refresh_sessions", db_index=True)
     token_version = models.PositiveIntegerField(default=1)
     """The user's at login: raising the user's ends their sessions in every practice at once."""
+    second_factor = models.BooleanField(default=False)
+    """Whether it was begun, or has since been confirmed, with more than a password."""
     generation = models.PositiveIntegerField(default=1)
     """Of the newest refresh token; an older one is a replay, but for a grace of seconds after `rotated_at`."""
     rotated_at = models.DateTimeField()

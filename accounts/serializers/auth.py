@@ -34,6 +34,11 @@ class TokenRequest(StrictSerializer):
     grant_type = ChoiceField(choices=GRANT_TYPES)
     username = TextField(required=False, max_length=254, help_text="The email address.")
     password = SecretField(required=False, max_length=1000)
+    otp = SecretField(
+        required=False,
+        max_length=64,
+        help_text="Code of the authenticator app, or a recovery code; needed once one is set up (401 `otp_required`).",
+    )
     practice = TextField(required=False, max_length=60, help_text="Id or slug; needed by members of several practices.")
     refresh_token = SecretField(required=False)
     scope = TextField(required=False, allow_blank=True, max_length=1000, help_text="Ignored.")

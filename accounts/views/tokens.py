@@ -9,11 +9,12 @@ from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.authentication import UnscopedTokenAuthentication, caller
+from accounts.authentication import UnscopedTokenAuthentication, caller, session_id_of
 from accounts.backends import check_credentials
-from accounts.models import Membership
+from accounts.models import Membership, User
 from accounts.parsers import FormParser
 from accounts.receivers import announce_failure
+from accounts.second_factor import Proof, WrongCode, device_of, prove
 from accounts.serializers.auth import (
     LogoutRequest,
     PracticeSummary,
@@ -26,6 +27,7 @@ from accounts.sessions import (
     Origin,
     SessionEnded,
     carry_on,
+    had_second_factor,
     log_out,
     practices_open_to,
     start_session,
@@ -35,8 +37,10 @@ from config.api.client import client_address
 from config.api.parsers import JSONParser
 from config.api.problem import FieldError, Forbidden, NotAuthenticated, Problem, ValidationProblem
 from config.api.views import APIView
+from practices.tenancy import identity_scope
 
 WRONG_CREDENTIALS = "The email address or the password is wrong."
+WRONG_CODE = "The code is wrong, too old, or was used before."
 WRONG_TOKEN = "The refresh token is no longer good; log in again."  # noqa: S105  # words for people, no secret
 
 
@@ -103,7 +107,8 @@ class SwitchPracticeView(APIView):
         user = caller(request)
         origin = origin_of(request._request)
         membership = _chosen(practices_open_to(user, origin), serializer.validated_data["practice"])
-        return _token_response(start_session(membership=membership, by=user, origin=origin))
+        proven = had_second_factor(user, session_id_of(request), origin)
+        return _token_response(start_session(membership=membership, by=user, origin=origin, proven=proven))
 
 
 def _token_response(login: Login) -> Response:
@@ -129,7 +134,25 @@ def _log_in(request: HttpRequest, body: dict[str, Any]) -> Login:
     if not memberships:
         announce_failure(request, body["username"], reason="no_practice")
         raise Forbidden("You are not an active member of any practice.")
-    return start_session(membership=_chosen(memberships, body.get("practice")), by=user, origin=origin)
+    try:
+        proof = _proof(user, body.get("otp"), origin)
+        membership = _chosen(memberships, body.get("practice"))
+        return start_session(membership=membership, by=user, origin=origin, proof=proof)
+    except WrongCode as exc:
+        announce_failure(request, body["username"], reason="invalid_otp")
+        error = FieldError("/otp", "invalid_credentials", WRONG_CODE)
+        raise NotAuthenticated(WRONG_CODE, code="invalid_credentials", errors=[error]) from exc
+
+
+def _proof(user: User, code: str | None, origin: Origin) -> Proof | None:
+    """None for a user without a second factor. Asked only once the password was right; the code isn't used up yet."""
+    with identity_scope(user.pk, request_id=origin.request_id, ip=origin.ip):
+        device = device_of(user)
+        if device is None:
+            return None
+        if not code:
+            raise NotAuthenticated("Send the code of your authenticator app as otp.", code="otp_required")
+        return prove(device, code)
 
 
 def _chosen(memberships: Sequence[Membership], named: str | None) -> Membership:

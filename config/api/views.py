@@ -33,6 +33,7 @@ class APIView(views.APIView):
 
     `query_parameters` names the query parameters a view takes besides its filters, ordering and pages.
     `auth_limited` puts the tight limits of logging in on it; `idempotent = False` turns Idempotency-Key off.
+    `delete_takes_body` lets DELETE have one, whose serializer its handler names.
     """
 
     http_method_names: Sequence[str] = ("get", "post", "patch", "delete", "head", "options")
@@ -40,6 +41,7 @@ class APIView(views.APIView):
     query_parameters: Sequence[str] = ()
     auth_limited: bool = False
     idempotent: bool = True
+    delete_takes_body: bool = False
     lists: bool | None = None  # True for an extra action that answers with a page of rows
 
     usages: list[throttling.Usage]
@@ -96,7 +98,7 @@ class APIView(views.APIView):
         if "Transfer-Encoding" in request.headers and not request.headers.get("Content-Length"):
             raise LengthRequired()
         body = request.data
-        if request.method == "DELETE" or self.takes_no_body():
+        if self.takes_no_body() or (request.method == "DELETE" and not self.delete_takes_body):
             NoBody(data=body).is_valid(raise_exception=True)
 
     def takes_no_body(self) -> bool:

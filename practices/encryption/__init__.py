@@ -9,6 +9,7 @@ from practices.encryption.errors import (
 )
 from practices.encryption.fields import BlindIndexField, Ciphertext, EncryptedTextField, blind_index, seal
 from practices.encryption.keys import shred
+from practices.encryption.personal import PersonalSecretField
 
 __all__ = [
     "BlindIndexField",
@@ -19,6 +20,7 @@ __all__ = [
     "EncryptionError",
     "KeyUnreadable",
     "KeysDestroyed",
+    "PersonalSecretField",
     "blind_index",
     "seal",
     "shred",

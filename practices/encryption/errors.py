@@ -6,7 +6,7 @@ class EncryptionError(RuntimeError):
 
 
 class EncryptedValueMisplaced(EncryptionError):
-    """The ciphertext was written for another practice, table, column or row."""
+    """The ciphertext was written for another practice or owner, table, column or row."""
 
     def __init__(self) -> None:
         super().__init__("This encrypted value was written for another place: it was moved, and is refused.")

@@ -192,12 +192,12 @@ def _remember_until_commit(practice_id: UUID) -> KeyRing:
 
 def _wrap(key: PracticeKey, material: bytes) -> str:
     envelope = [str(key.practice_id), key.kind, key.number, base64.b64encode(material).decode()]
-    return _installation_keys().encrypt(json.dumps(envelope).encode()).decode()
+    return installation_keys().encrypt(json.dumps(envelope).encode()).decode()
 
 
 def _unwrap(key: PracticeKey) -> bytes:
     try:
-        practice, kind, number, material = json.loads(_installation_keys().decrypt(key.wrapped))
+        practice, kind, number, material = json.loads(installation_keys().decrypt(key.wrapped))
     except InvalidToken as error:
         raise KeyUnreadable from error
     if (practice, kind, number) != (str(key.practice_id), key.kind, key.number):
@@ -205,7 +205,8 @@ def _unwrap(key: PracticeKey) -> bytes:
     return base64.b64decode(material)
 
 
-def _installation_keys() -> MultiFernet:
+def installation_keys() -> MultiFernet:
+    """FIELD_ENCRYPTION_KEYS: the first encrypts, all decrypt."""
     return _multi_fernet(tuple(settings.FIELD_ENCRYPTION_KEYS))
 
 

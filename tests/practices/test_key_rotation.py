@@ -10,10 +10,14 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
+from accounts.models import TotpDevice
+from accounts.second_factor import SECRET
 from patients.models import Patient, PatientIdentifier
-from practices.encryption import KeyUnreadable, keys, rotation
+from practices.encryption import EncryptedValueUnreadable, KeyUnreadable, keys, rotation
 from practices.models import Practice, PracticeKey
-from practices.tenancy import Actor, ScopeError, practice_scope
+from practices.tenancy import Actor, ScopeError, identity_scope, practice_scope
+from tests.factories.accounts import UserFactory
+from tests.factories.second_factor import TOTP_SECRET, enrol
 
 SETUP = Actor.system("tests")
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -227,3 +231,20 @@ def test_opened_keys_are_kept_for_a_moment_and_for_so_many_practices(
     assert cost(practice) == 1
     with practice_scope(practice, actor=SETUP), pytest.raises(ScopeError):
         keys.ring_of(other_practice.pk)
+
+
+def test_secrets_of_users_need_only_the_new_installation_key(practice: Practice, settings: Settings) -> None:
+    users = [UserFactory.create() for _ in range(3)]
+    for user in users:
+        enrol(user)
+    new = Fernet.generate_key().decode()
+    settings.FIELD_ENCRYPTION_KEYS = [new, *settings.FIELD_ENCRYPTION_KEYS]
+    assert "3 secrets of users rewrapped" in rotate("--batch-size", "2")
+    assert "0 secrets of users rewrapped" in rotate()
+    settings.FIELD_ENCRYPTION_KEYS = [new]
+    for user in users:
+        with identity_scope(user.pk):
+            assert SECRET.open(TotpDevice.objects.get(user=user)) == TOTP_SECRET
+    settings.FIELD_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    with pytest.raises(EncryptedValueUnreadable):
+        rotate()
