@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     require_wrk()
     size = Size(chosen.patients, chosen.appointments, chosen.practices)
     if chosen.mode == "flat":
-        modes.flat(rounds=chosen.rounds, seconds=chosen.seconds, into_docs=chosen.publish)
+        modes.flat(rounds=chosen.rounds, seconds=chosen.seconds, shrink=chosen.shrink, into_docs=chosen.publish)
         return
     place = open_place(size)
     try:
@@ -44,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--workers", type=int, default=1, help="processes of every server")
     parser.add_argument("--minutes", type=float, default=60.0, help="of memory")
+    parser.add_argument("--shrink", type=int, default=1, help="divides the sizes of flat, to try it out")
     parser.add_argument("--publish", action="store_true", help="write the table into docs/performance.md as well")
     return parser
 

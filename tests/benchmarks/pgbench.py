@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
+from tests.benchmarks.dataset import forget
 from tests.benchmarks.endpoints import Endpoint
 from tests.benchmarks.equality import send
 from tests.benchmarks.load import Figures
@@ -101,9 +102,7 @@ def captured(place: Place, traffic: Traffic, endpoints: Iterable[Endpoint]) -> d
 def _undo_writes(place: Place, since: datetime) -> None:
     """What was captured is free to be booked and renewed again."""
     with place.connect() as connection:
-        connection.execute("SET session_replication_role = replica")
-        for table in ("appointments_resourceallocation", "appointments_statusevent", "appointments_appointment"):
-            connection.execute(f"DELETE FROM {table} WHERE created_at >= %s".encode(), [since])
+        forget(connection, since, but={"accounts_refreshsession"})
         renewed = "UPDATE accounts_refreshsession SET generation = 1 WHERE rotated_at >= %s AND generation > 1"
         connection.execute(renewed, [since])
 

