@@ -20,7 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     require_wrk()
     size = Size(chosen.patients, chosen.appointments, chosen.practices)
     if chosen.mode == "flat":
-        modes.flat(rounds=chosen.rounds, seconds=chosen.seconds, shrink=chosen.shrink, into_docs=chosen.publish)
+        sizes = [Size(patients, 4 * patients) for patients in (chosen.small, chosen.large)]
+        modes.flat(sizes, rounds=chosen.rounds, seconds=chosen.seconds, into_docs=chosen.publish)
         return
     place = open_place(size)
     try:
@@ -44,7 +45,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--workers", type=int, default=1, help="processes of every server")
     parser.add_argument("--minutes", type=float, default=60.0, help="of memory")
-    parser.add_argument("--shrink", type=int, default=1, help="divides the sizes of flat, to try it out")
+    for name, patients in (("small", 10_000), ("large", 1_000_000)):
+        parser.add_argument(f"--{name}", type=int, default=patients, help="patients of flat, with four visits each")
     parser.add_argument("--publish", action="store_true", help="write the table into docs/performance.md as well")
     return parser
 

@@ -7,7 +7,7 @@ with their allocations and history. It is made from a fixed random seed, around 
 
 import json
 from collections.abc import Collection, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -19,6 +19,7 @@ from rich.progress import track
 
 from tests.benchmarks.place import Place, Size, say
 
+RECIPE = 2  # raised when what is seeded changes: a kept data set of another recipe is refused
 VISITS_A_DAY = 10
 VISIT_EVERY = timedelta(minutes=50)  # the longest kind with its buffer takes 45
 PAST_SHARE = 0.7
@@ -43,8 +44,11 @@ def ensure(place: Place, size: Size) -> None:
         _seed(place, size)
         with place.connect() as connection:
             now = connection.execute("SELECT now()::text").fetchone()
-        marker.write_text(json.dumps({**asdict(size), "at": now and now[0]}))
-    _forget_what_runs_wrote(place, datetime.fromisoformat(json.loads(marker.read_text())["at"]))
+        marker.write_text(json.dumps({**asdict(size), "recipe": RECIPE, "at": now and now[0]}))
+    seeded = json.loads(marker.read_text())
+    if seeded | {**asdict(size), "recipe": RECIPE} != seeded:
+        raise SystemExit(f"bench: {place.folder} holds another data set ({seeded}): delete it to have it made anew.")
+    _forget_what_runs_wrote(place, datetime.fromisoformat(seeded["at"]))
 
 
 def _seed(place: Place, size: Size) -> None:
@@ -56,9 +60,10 @@ def _seed(place: Place, size: Size) -> None:
         # Keys between the rows are right by construction; checking them takes most of the time. All else is checked.
         connection.execute("SET session_replication_role = replica")
         practices = connection.execute("SELECT id, time_zone, slug FROM practices_practice ORDER BY slug").fetchall()
+        names = Names.known(connection)
         for practice_id, zone, slug in track(practices, "Practices"):
             random = Random(f"bench {slug}")  # noqa: S311  # the same rows every time, no secrets
-            _fill(connection, practice_id, ZoneInfo(zone), random, size)
+            _fill(connection, practice_id, ZoneInfo(zone), names, random, size)
         connection.execute("VACUUM ANALYZE")
 
 
@@ -94,25 +99,43 @@ def _forget_what_runs_wrote(place: Place, since: datetime) -> None:
             connection.execute(f'VACUUM ANALYZE "{table}"'.encode())
 
 
-def _fill(connection: "psycopg.Connection[Any]", practice_id: UUID, zone: ZoneInfo, random: Random, size: Size) -> None:
+@dataclass(frozen=True)
+class Names:
+    """Of everybody whom the seed command made, in all practices: enough that a million are told apart."""
+
+    given: list[str]
+    family: list[str]
+
+    @classmethod
+    def known(cls, connection: "psycopg.Connection[Any]") -> "Names":
+        def distinct(column: str) -> list[str]:
+            rows = connection.execute(f"SELECT DISTINCT {column} FROM patients_patient ORDER BY 1".encode())
+            return [row[0] for row in rows.fetchall()]
+
+        return cls(distinct("given_name"), distinct("family_name"))
+
+
+def _fill(
+    connection: "psycopg.Connection[Any]", practice_id: UUID, zone: ZoneInfo, names: "Names", random: Random, size: Size
+) -> None:
     from practices.tenancy import Actor, practice_scope
 
     with practice_scope(practice_id, actor=Actor.system("bench")), connection.transaction():
-        patients = _add_patients(connection, practice_id, random, size.patients // size.practices)
+        patients = _add_patients(connection, practice_id, names, random, size.patients // size.practices)
         _add_visits(connection, practice_id, zone, random, patients, size.appointments // size.practices)
 
 
-def _add_patients(connection: "psycopg.Connection[Any]", practice_id: UUID, random: Random, wanted: int) -> list[UUID]:
-    """Up to `wanted`, named like those whom the seed command made; returns everybody's id."""
+def _add_patients(
+    connection: "psycopg.Connection[Any]", practice_id: UUID, names: Names, random: Random, wanted: int
+) -> list[UUID]:
+    """Up to `wanted`; returns everybody's id."""
     from patients.models import Patient
 
-    known = list(Patient.objects.order_by("mrn"))
-    given, family = [each.given_name for each in known], [each.family_name for each in known]
-    ids = [each.pk for each in known]
-    for first in range(len(known), wanted, 5000):
+    ids = list(Patient.objects.order_by("mrn").values_list("pk", flat=True))
+    for first in range(len(ids), wanted, 5000):
         rows: Rows = {name: [] for name in COPIED[:3]}
         for number in range(first, min(first + 5000, wanted)):
-            _add_patient(rows, practice_id, random, number, random.choice(given), random.choice(family))
+            _add_patient(rows, practice_id, random, number, random.choice(names.given), random.choice(names.family))
         ids += [row["id"] for row in rows["patients_patient"]]
         _copy(connection, practice_id, rows)
     return ids

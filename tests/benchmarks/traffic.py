@@ -41,6 +41,7 @@ class Practice:
     token: str
     patients: Sequence[UUID]
     words: Sequence[str]
+    names: Sequence[str]
     providers: Sequence[UUID]
     locations: Sequence[UUID]
     types: Sequence[UUID]
@@ -71,6 +72,11 @@ class Traffic:
         """The first three letters of somebody's name, as a receptionist types them."""
         word = self.random.choice(practice.words)[:3]
         return Request("GET", f"/api/v1/patients?{urlencode({'search': word})}", practice.token)
+
+    def _person(self, practice: Practice) -> Request:
+        """Somebody's whole name: one or two patients answer to it, however many there are."""
+        name = self.random.choice(practice.names)
+        return Request("GET", f"/api/v1/patients?{urlencode({'search': name})}", practice.token)
 
     def _provider_day(self, practice: Practice) -> Request:
         return self._day(practice, provider=self.random.choice(practice.providers))
@@ -154,6 +160,10 @@ def _practice(connection: Any, practice_id: UUID, slug: str) -> Practice:
         token=start_session(practice_id, slug)[0],
         patients=ids("SELECT id FROM patients_patient WHERE practice_id = %s ORDER BY mrn LIMIT 200"),
         words=ids("SELECT DISTINCT word FROM patients_patientname WHERE practice_id = %s ORDER BY word LIMIT 300"),
+        names=ids(
+            "SELECT concat_ws(' ', given_name, family_name) FROM patients_patient"
+            " WHERE practice_id = %s ORDER BY mrn LIMIT 200"
+        ),
         providers=ids(
             "SELECT provider_id FROM practices_resource WHERE practice_id = %s AND kind = 'provider' ORDER BY name"
         ),
