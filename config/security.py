@@ -1,5 +1,6 @@
-"""What browsers may do with our pages: no outside hosts, no inline scripts."""
+"""What browsers may do with our pages, and other pages with us."""
 
+from corsheaders.middleware import ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, CorsMiddleware
 from csp.middleware import CSPMiddleware, PolicyParts
 from django.conf import settings
 from django.http import HttpRequest
@@ -30,3 +31,13 @@ class ContentSecurityPolicyMiddleware(CSPMiddleware):
         if request.path_info.startswith(settings.ADMIN_PATH):
             parts.update = {**(parts.update or {}), "script-src": ["'unsafe-eval'"]}
         return parts
+
+
+class CredentialedCorsMiddleware(CorsMiddleware):
+    """Lets allowed origins send the cookie with the refresh token, on the paths that get it and on no other."""
+
+    def add_response_headers(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        response = super().add_response_headers(request, response)
+        if request.path_info.startswith(f"{settings.REFRESH_COOKIE_PATH}/") and ACCESS_CONTROL_ALLOW_ORIGIN in response:
+            response[ACCESS_CONTROL_ALLOW_CREDENTIALS] = "true"
+        return response

@@ -82,7 +82,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.logs.RequestLogMiddleware",
     "config.security.ContentSecurityPolicyMiddleware",
-    "corsheaders.middleware.CorsMiddleware",
+    "config.security.CredentialedCorsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -296,6 +296,9 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
 }
 
 # --- Browsers on other origins --------------------------------------------------------------------
+# Only these paths get the cookie with a refresh token, and only for them may other origins send cookies at all.
+REFRESH_COOKIE_PATH = "/api/v1/auth"
+REFRESH_COOKIE_SECURE = PRODUCTION  # `make demo` serves plain http, where Safari and HTTP libraries drop Secure cookies
 CORS_URLS_REGEX = r"^/api/"
 CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "idempotency-key", "if-match", "x-request-id"]
 CORS_ALLOW_METHODS = ["GET", "POST", "PATCH", "DELETE", "HEAD", "OPTIONS"]

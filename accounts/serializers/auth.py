@@ -6,12 +6,16 @@ from accounts import tokens
 from accounts.models import RefreshSession, User
 from accounts.roles import Access, Area, Role, grant
 from accounts.sessions import Login, memberships_of
-from config.api.fields import ChoiceField, EmailField, TextField
+from config.api.fields import BooleanField, ChoiceField, EmailField, TextField
 from config.api.serializers import StrictModelSerializer, StrictSerializer
 from practices.models import Practice
 from practices.tenancy import current_scope
 
 GRANT_TYPES = ["password", "refresh_token"]
+COOKIE = (
+    "Have the refresh token put into a cookie that scripts can't read, instead of the answer. For pages of our own"
+    " origin or of CORS_ALLOWED_ORIGINS on the same site, which the Origin header must name (403 otherwise)."
+)
 ACCESS_NAMES = [level.name.lower() for level in Access]
 
 
@@ -40,14 +44,15 @@ class TokenRequest(StrictSerializer):
         help_text="Code of the authenticator app, or a recovery code; needed once one is set up (401 `otp_required`).",
     )
     practice = TextField(required=False, max_length=60, help_text="Id or slug; needed by members of several practices.")
-    refresh_token = SecretField(required=False)
+    refresh_token = SecretField(required=False, help_text="Left out, the cookie's is taken.")
+    cookie = BooleanField(default=False, help_text=COOKIE)
     scope = TextField(required=False, allow_blank=True, max_length=1000, help_text="Ignored.")
     client_id = TextField(required=False, allow_blank=True, max_length=1000, help_text="Ignored.")
     client_secret = SecretField(required=False, allow_blank=True, help_text="Ignored.")
 
     _needed: ClassVar[dict[str, tuple[str, ...]]] = {
         "password": ("username", "password"),
-        "refresh_token": ("refresh_token",),
+        "refresh_token": (),  # may come as a cookie
     }
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -66,7 +71,7 @@ class PracticeSummary(StrictModelSerializer[Practice]):
 
 class TokenResponse(serializers.Serializer[Login]):
     access_token = serializers.CharField(source="session", read_only=True)
-    refresh_token = serializers.CharField(source="session", read_only=True)
+    refresh_token = serializers.CharField(source="session", read_only=True, help_text="Empty when the cookie has it.")
     token_type = serializers.CharField(read_only=True, help_text="Always `bearer`.")
     expires_in = serializers.IntegerField(read_only=True, help_text="Seconds.")
     practice = PracticeSummary(read_only=True)
@@ -76,7 +81,7 @@ class TokenResponse(serializers.Serializer[Login]):
     def to_representation(self, instance: Login) -> dict[str, Any]:
         return {
             "access_token": tokens.access_token(instance.session),
-            "refresh_token": tokens.refresh_token(instance.session),
+            "refresh_token": "" if self.context.get("cookie") else tokens.refresh_token(instance.session),
             "token_type": "bearer",
             "expires_in": tokens.expires_in(),
             "practice": PracticeSummary(instance.practice).data,
@@ -86,11 +91,12 @@ class TokenResponse(serializers.Serializer[Login]):
 
 
 class LogoutRequest(StrictSerializer):
-    refresh_token = SecretField()
+    refresh_token = SecretField(required=False, help_text="Left out, the cookie's is taken.")
 
 
 class SwitchPracticeRequest(StrictSerializer):
     practice = TextField(max_length=60, help_text="Id or slug.")
+    cookie = BooleanField(default=False, help_text=COOKIE)
 
 
 class PasswordChangeRequest(StrictSerializer):

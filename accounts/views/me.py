@@ -9,6 +9,7 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts import refresh_cookie
 from accounts.authentication import caller, session_id_of
 from accounts.models import RefreshSession, User
 from accounts.serializers.auth import MeSerializer, PasswordChangeRequest, SessionSerializer, TokenResponse
@@ -75,7 +76,7 @@ class PasswordChangeView(APIView):
         except ValidationError as exc:
             raise weak_password(exc) from exc
         login = change_password(by=user, password=body["new_password"], session_id=session_id_of(request))
-        return Response(TokenResponse(login).data)
+        return refresh_cookie.goes_on(request, login)
 
 
 def weak_password(exc: ValidationError) -> ValidationProblem:

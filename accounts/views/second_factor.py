@@ -1,11 +1,13 @@
 """Setting up the second factor of one's own login. Each of these takes the password again, or a code, or both."""
 
+from typing import cast
+
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import enrolment, second_factor
+from accounts import enrolment, refresh_cookie, second_factor
 from accounts.authentication import caller, session_id_of
 from accounts.models import User
 from accounts.serializers.auth import TokenResponse
@@ -18,6 +20,7 @@ from accounts.serializers.second_factor import (
     RecoveryCodesSerializer,
     SecondFactorSerializer,
 )
+from accounts.sessions import Login
 from accounts.views.tokens import WRONG_CODE
 from config.api.problem import FieldError, Forbidden
 from config.api.serializers import StrictSerializer
@@ -65,7 +68,7 @@ class TotpView(OwnSecondFactorView):
         """Remove it, recovery codes included. Every other login ends; this one goes on with the answer's tokens."""
         user = _checked(request, PasswordAndCodeRequest)
         login = enrolment.remove(by=user, session_id=session_id_of(request))
-        return Response(TokenResponse(login).data)
+        return refresh_cookie.goes_on(request, cast(Login, login))  # a session was named, so one goes on
 
 
 class TotpConfirmView(OwnSecondFactorView):
@@ -82,7 +85,8 @@ class TotpConfirmView(OwnSecondFactorView):
             enrolled = enrolment.confirm_enrolment(by=_locked(request), code=code, session_id=session_id)
         except second_factor.WrongCode as exc:
             raise _refused("/otp", WRONG_CODE) from exc
-        return Response({**TokenResponse(enrolled.login).data, "recovery_codes": enrolled.recovery_codes})
+        login = cast(Login, enrolled.login)  # as above
+        return refresh_cookie.goes_on(request, login, recovery_codes=enrolled.recovery_codes)
 
 
 class RecoveryCodesView(OwnSecondFactorView):

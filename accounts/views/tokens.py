@@ -1,6 +1,7 @@
 """Getting tokens, renewing and ending them. These paths run outside any scope (settings.UNSCOPED_PATHS)."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from django.http import HttpRequest
@@ -9,11 +10,13 @@ from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts import refresh_cookie
 from accounts.authentication import UnscopedTokenAuthentication, caller, session_id_of
 from accounts.backends import check_credentials
 from accounts.models import Membership, User
 from accounts.parsers import FormParser
 from accounts.receivers import announce_failure
+from accounts.refresh_cookie import token_response
 from accounts.second_factor import Proof, WrongCode, device_of, prove
 from accounts.serializers.auth import (
     LogoutRequest,
@@ -34,6 +37,7 @@ from accounts.sessions import (
 )
 from accounts.tokens import ExpiredTokenError, TokenError, read_refresh_token
 from config.api.client import client_address
+from config.api.origin import refuse_foreign_origin
 from config.api.parsers import JSONParser
 from config.api.problem import FieldError, Forbidden, NotAuthenticated, Problem, ValidationProblem
 from config.api.views import APIView
@@ -68,12 +72,18 @@ class TokenView(APIView):
         serializer.is_valid(raise_exception=True)
         body = serializer.validated_data
         if body["grant_type"] == "refresh_token":
-            return _token_response(_renew(body["refresh_token"], origin_of(request._request)))
-        return _token_response(_log_in(request._request, body))
+            token, cookie = refresh_cookie.given_token(request._request, body.get("refresh_token"))
+            return token_response(_renew(token, origin_of(request._request)), cookie=cookie)
+        if body["cookie"]:
+            refuse_foreign_origin(request._request)  # or another site could log its visitors in as somebody else
+        return token_response(_log_in(request._request, body), cookie=body["cookie"])
 
 
 class LogoutView(APIView):
-    """End the session of a refresh token. One that is no longer good has nothing to end: 204 all the same."""
+    """End the session of the refresh token in the body or the cookie.
+
+    One that is no longer good has nothing to end: 204 all the same.
+    """
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
@@ -84,12 +94,13 @@ class LogoutView(APIView):
     def post(self, request: Request) -> Response:
         serializer = LogoutRequest(data=request.data)
         serializer.is_valid(raise_exception=True)
-        try:
-            claims = read_refresh_token(serializer.validated_data["refresh_token"])
-        except TokenError:
-            return Response(status=204)
-        log_out(claims, origin=origin_of(request._request))
-        return Response(status=204)
+        token, cookie = refresh_cookie.given_token(request._request, serializer.validated_data.get("refresh_token"))
+        response = Response(status=204)
+        if cookie:
+            refresh_cookie.remove(response)
+        with suppress(TokenError):
+            log_out(read_refresh_token(token), origin=origin_of(request._request))
+        return response
 
 
 class SwitchPracticeView(APIView):
@@ -104,15 +115,14 @@ class SwitchPracticeView(APIView):
     def post(self, request: Request) -> Response:
         serializer = SwitchPracticeRequest(data=request.data)
         serializer.is_valid(raise_exception=True)
-        user = caller(request)
+        user, cookie = caller(request), serializer.validated_data["cookie"]
+        if cookie:
+            refuse_foreign_origin(request._request)
         origin = origin_of(request._request)
         membership = _chosen(practices_open_to(user, origin), serializer.validated_data["practice"])
         proven = had_second_factor(user, session_id_of(request), origin)
-        return _token_response(start_session(membership=membership, by=user, origin=origin, proven=proven))
-
-
-def _token_response(login: Login) -> Response:
-    return Response(TokenResponse(login).data, headers={"Pragma": "no-cache"})
+        login = start_session(membership=membership, by=user, origin=origin, proven=proven)
+        return token_response(login, cookie=cookie)
 
 
 def _renew(token: str, origin: Origin) -> Login:
