@@ -66,7 +66,11 @@ def test_login_that_asks_for_it_gets_the_token_in_a_cookie_only(user: User, sett
     assert me(answer.json()["access_token"]) == 200
     cookie: Morsel[str] = answer.cookies[NAME]
     assert {name: cookie[name] for name in ("path", "httponly", "secure", "samesite", "domain")} == {
-        "path": "/api/v1/auth", "httponly": True, "secure": True, "samesite": "Strict", "domain": ""
+        "path": "/api/v1/auth",
+        "httponly": True,
+        "secure": True,
+        "samesite": "Strict",
+        "domain": "",
     }
     assert 13 * 86400 < cookie["max-age"] <= 14 * 86400
     first = cookie.value
