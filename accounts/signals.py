@@ -28,3 +28,7 @@ of the user, in the transaction of the change."""
 
 password_changed = Signal()
 """sender=User, user. In a scope of the user's, of a practice or of none; every other session has ended."""
+
+invitation_made = Signal()
+"""sender=Invitation, invitation: made, or to be sent again. Inside the practice's scope and the transaction that makes
+it; its mail gets its token from `accounts.invitations.new_token`."""

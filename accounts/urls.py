@@ -1,5 +1,6 @@
 from django.urls import include, path
 
+from accounts.views.invitations import AcceptInvitationView, InvitationViewSet
 from accounts.views.me import LogoutAllView, MeView, PasswordChangeView, SessionViewSet
 from accounts.views.members import MemberViewSet, ProviderViewSet
 from accounts.views.password_reset import PasswordResetConfirmView, PasswordResetView
@@ -10,6 +11,7 @@ from config.api.routers import Router
 router = Router()
 router.register("auth/sessions", SessionViewSet, basename="auth-sessions")
 router.register("members", MemberViewSet)
+router.register("invitations", InvitationViewSet)
 router.register("providers", ProviderViewSet)
 
 urlpatterns = [
@@ -25,5 +27,6 @@ urlpatterns = [
     path("auth/mfa/totp/confirm", TotpConfirmView.as_view(), name="auth-mfa-totp-confirm"),
     path("auth/mfa/recovery-codes", RecoveryCodesView.as_view(), name="auth-mfa-recovery-codes"),
     path("auth/switch-practice", SwitchPracticeView.as_view(), name="auth-switch-practice"),
+    path("auth/invitations/accept", AcceptInvitationView.as_view(), name="auth-invitations-accept"),
     path("", include(router.urls)),
 ]

@@ -103,6 +103,7 @@ UNSCOPED_PATHS = [
     "/api/v1/auth/switch-practice",
     "/api/v1/auth/password/reset",
     "/api/v1/auth/password/reset/confirm",
+    "/api/v1/auth/invitations/accept",
     f"{ADMIN_PATH}login/",
     f"{ADMIN_PATH}practice/",
     f"{ADMIN_PATH}forgot-password/",
@@ -207,6 +208,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ACCESS_TOKEN_LIFETIME = timedelta(minutes=env.int("ACCESS_TOKEN_MINUTES", 10))
 REFRESH_TOKEN_LIFETIME = timedelta(days=env.int("REFRESH_TOKEN_DAYS", 14))
 SESSION_LIFETIME = timedelta(days=env.int("SESSION_DAYS", 90))
+INVITATION_LIFETIME = timedelta(days=env.int("INVITATION_DAYS", 7))
 _DEVELOPMENT_JWT_KEY = "development-only-jwt-signing-key-never-in-production"
 # The first signs, all verify: config/api/signing.py.
 JWT_SIGNING_KEYS: list[str] = env.list("JWT_SIGNING_KEY", default=[] if PRODUCTION else [_DEVELOPMENT_JWT_KEY])
@@ -282,6 +284,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "ContactKind": "patients.models.ContactPoint.Kind",
         "ContactUse": "patients.models.ContactPoint.Use",
         "AccessLevel": "accounts.serializers.auth.ACCESS_NAMES",
+        "InvitationStatus": "accounts.models.Invitation.Status",
         "MessageKind": "integrations.models.MessageKind",
         "MessageChannel": "integrations.models.MessageChannel",
         "MessageStatus": "integrations.models.MessageStatus",
@@ -356,6 +359,8 @@ VENDOR_TIMEOUT_SECONDS = env.float("VENDOR_TIMEOUT_SECONDS", 10.0)
 PUBLIC_URL = env.str("PUBLIC_URL", "http://localhost:8000")
 # The page that the mailed link opens, its token after the #, where no server and no log sees it.
 PASSWORD_RESET_URL = env.str("PASSWORD_RESET_URL", f"{PUBLIC_URL}{ADMIN_PATH}password-reset/")
+# The page that reads an invitation's token from behind the `#`, which no server logs, and calls the API with it.
+INVITATION_URL = env.str("INVITATION_URL", f"{PUBLIC_URL.rstrip('/')}/invitations/accept")
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "practice@example.test")
 EMAIL_BACKEND = {
     "console": "django.core.mail.backends.console.EmailBackend",

@@ -7,6 +7,7 @@ class IntegrationsConfig(AppConfig):
     def ready(self) -> None:
         from integrations import checks  # noqa: F401 (registers itself, once apps are loaded)
         from integrations.events import access, record
+        from integrations.invitations import receivers as invitations
         from integrations.messages import receivers
         from integrations.messages.defaults import create_default_templates
         from integrations.notices import receivers as notices
@@ -15,6 +16,7 @@ class IntegrationsConfig(AppConfig):
 
         receivers.connect()
         notices.connect()
+        invitations.connect()
         record.connect()
         access.connect()
         practice_created.connect(create_default_templates)

@@ -49,6 +49,14 @@ def send_notice(
     )
 
 
+@app.task(queue="messages", retry=VendorRetry(), pass_context=True)
+def send_invitation(context: JobContext, *, practice_id: str, invitation_id: str) -> None:
+    from integrations.invitations.delivery import deliver
+
+    last_attempt = context.job.attempts + 1 >= MAX_ATTEMPTS
+    deliver(practice_id=UUID(practice_id), invitation_id=UUID(invitation_id), last_attempt=last_attempt)
+
+
 @app.periodic(cron="* * * * * */15")  # the sixth column is seconds
 @app.task(queue="upkeep", queueing_lock="recover_stalled_jobs", pass_context=True)
 async def recover_stalled_jobs(context: JobContext, timestamp: int) -> None:

@@ -35,6 +35,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
     },
     "appointments.ResourceAllocation": {"start": START, "end": datetime(2027, 3, 1, 16, tzinfo=UTC)},
     "accounts.Membership": {"roles": ["provider"], "status": "active"},
+    "accounts.Invitation": {"roles": ["provider"]},
 }
 GUESSES: list[tuple[type[models.Field[Any, Any]], Callable[[Any], Any]]] = [
     (models.EmailField, lambda field: f"{uuid.uuid4().hex}@example.test"),

@@ -1,3 +1,4 @@
+from accounts.models.invitation import Invitation
 from accounts.models.membership import Membership, ProviderProfile
 from accounts.models.password_reset import PasswordReset
 from accounts.models.second_factor import RecoveryCode, TotpDevice
@@ -5,6 +6,7 @@ from accounts.models.session import RefreshSession
 from accounts.models.user import User
 
 __all__ = [
+    "Invitation",
     "Membership",
     "PasswordReset",
     "ProviderProfile",

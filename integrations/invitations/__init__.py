@@ -1,0 +1,1 @@
+"""The mail that invites somebody into a practice."""
