@@ -1,6 +1,6 @@
 """Who may do what: one table of role x area, obeyed by every endpoint and admin page; the rest is denied."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -38,6 +38,7 @@ class Area(models.TextChoices):
     AUDIT = "audit"
     EXPORT = "export"
     KEYS = "keys"
+    API_KEYS = "api_keys"
     PLATFORM = "platform"
 
 
@@ -86,16 +87,41 @@ _ROWS: dict[Area, tuple[Grant, Grant, Grant, Grant, Grant, Grant, Grant]] = {
     Area.AUDIT: (FULL, READ, NOTHING, NOTHING, NOTHING, NOTHING, FULL),
     Area.EXPORT: (FULL, FULL, NOTHING, NOTHING, NOTHING, OWN_WRITE, NOTHING),
     Area.KEYS: (FULL, FULL, OWN_WRITE, NOTHING, NOTHING, NOTHING, READ),
+    Area.API_KEYS: (FULL, FULL, NOTHING, NOTHING, NOTHING, NOTHING, READ),
 }
 ROLE_ACCESS: dict[Area, dict[Role, Grant]] = {
     area: dict(zip(_COLUMNS, row, strict=True)) for area, row in _ROWS.items()
 }
 
 
+class ScopedRole(str):
+    """Stands among an actor's roles for what an API key may do, in place of a column of the table.
+
+    Equal to nothing but one of the same name that allows the same: answers are remembered by role.
+    """
+
+    grants: Mapping[Area, Grant]
+
+    def __new__(cls, name: str, grants: Mapping[Area, Grant]) -> "ScopedRole":
+        role = super().__new__(cls, name)
+        role.grants = dict(grants)
+        return role
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ScopedRole) and str(self) == str(other) and self.grants == other.grants
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash((str(self), frozenset(self.grants.items())))
+
+
 def grant(roles: Collection[str], area: str) -> Grant:
     """What these roles together allow in an area; an unknown role or area allows nothing."""
     row = ROLE_ACCESS.get(Area(area), {}) if area in Area.values else {}
     grants = [row[Role(role)] for role in roles if role in row]
+    grants += [role.grants[Area(area)] for role in roles if isinstance(role, ScopedRole) and area in role.grants]
     return Grant(
         max((each.others for each in grants), default=Access.NONE),
         max((each.own for each in grants), default=Access.NONE),

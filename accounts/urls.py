@@ -1,5 +1,6 @@
 from django.urls import include, path
 
+from accounts.views.api_keys import ApiKeyViewSet
 from accounts.views.invitations import AcceptInvitationView, InvitationViewSet
 from accounts.views.me import LogoutAllView, MeView, PasswordChangeView, SessionViewSet
 from accounts.views.members import MemberViewSet, ProviderViewSet
@@ -11,6 +12,7 @@ from config.api.routers import Router
 router = Router()
 router.register("auth/sessions", SessionViewSet, basename="auth-sessions")
 router.register("members", MemberViewSet)
+router.register("api-keys", ApiKeyViewSet)
 router.register("invitations", InvitationViewSet)
 router.register("providers", ProviderViewSet)
 

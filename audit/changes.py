@@ -12,7 +12,7 @@ from practices.encryption import BlindIndexField, EncryptedTextField
 
 Changes = dict[str, list[Any] | None]
 
-BOOKKEEPING = frozenset({"id", "practice_id", "created_at", "updated_at", "version", "last_login"})
+BOOKKEEPING = frozenset({"id", "practice_id", "created_at", "updated_at", "version", "last_login", "last_used_at"})
 """Columns that follow from the event itself, or from an event of another kind."""
 CLINICAL_AREAS = frozenset({"clinical", "alerts", "notes"})
 SECRET_NAMES = ("password", "secret", "token", "hash", "digest")

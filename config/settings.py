@@ -208,6 +208,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ACCESS_TOKEN_LIFETIME = timedelta(minutes=env.int("ACCESS_TOKEN_MINUTES", 10))
 REFRESH_TOKEN_LIFETIME = timedelta(days=env.int("REFRESH_TOKEN_DAYS", 14))
 SESSION_LIFETIME = timedelta(days=env.int("SESSION_DAYS", 90))
+API_KEY_MAX_LIFETIME = timedelta(days=env.int("API_KEY_MAX_DAYS", 365))
 INVITATION_LIFETIME = timedelta(days=env.int("INVITATION_DAYS", 7))
 _DEVELOPMENT_JWT_KEY = "development-only-jwt-signing-key-never-in-production"
 # The first signs, all verify: config/api/signing.py.
@@ -242,7 +243,10 @@ X_FRAME_OPTIONS = "DENY"
 
 # --- API ------------------------------------------------------------------------------------------
 REST_FRAMEWORK: dict[str, Any] = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.TokenAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.api_key_authentication.ApiKeyAuthentication",
+        "accounts.authentication.TokenAuthentication",
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.RolePermission"],
     "DEFAULT_PARSER_CLASSES": ["config.api.parsers.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["config.api.rendering.JSONRenderer"],
@@ -284,6 +288,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "ContactKind": "patients.models.ContactPoint.Kind",
         "ContactUse": "patients.models.ContactPoint.Use",
         "AccessLevel": "accounts.serializers.auth.ACCESS_NAMES",
+        "ApiKeyScope": "accounts.api_keys.SCOPES",
         "InvitationStatus": "accounts.models.Invitation.Status",
         "MessageKind": "integrations.models.MessageKind",
         "MessageChannel": "integrations.models.MessageChannel",

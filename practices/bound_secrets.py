@@ -8,8 +8,10 @@ import base64
 import binascii
 import hashlib
 import secrets
+from dataclasses import dataclass
 from uuid import UUID
 
+KEY_MARK = "pk_"
 SECRET_BYTES = 32
 LENGTH = 64
 """Characters of a secret: the practice's id and random bytes, in URL-safe base64."""
@@ -32,3 +34,26 @@ def practice_named_by(secret: str) -> UUID | None:
 def digest(secret: str) -> str:
     """SHA-256 in hexadecimal: 256 random bits need no slow hash."""
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class KeyParts:
+    prefix: str
+    practice_id: UUID
+
+
+def new_key(prefix: str, practice_id: UUID) -> str:
+    """`pk_<prefix>_<secret>`: a mark that scanners for leaked secrets can look for, and a name for lists and logs."""
+    return f"{KEY_MARK}{prefix}_{new_secret(practice_id)}"
+
+
+def is_key(text: str) -> bool:
+    """Whether it means to be an API key, and no other kind of bearer token."""
+    return text.startswith(KEY_MARK)
+
+
+def key_parts(text: str) -> KeyParts | None:
+    """What a well-formed key names; nothing says yet that it is any good."""
+    prefix, _, secret = text.removeprefix(KEY_MARK).partition("_")
+    practice_id = practice_named_by(secret) if is_key(text) else None
+    return KeyParts(prefix, practice_id) if practice_id is not None and prefix.isalnum() else None

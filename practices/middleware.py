@@ -14,7 +14,8 @@ from config.api.client import client_address
 from config.api.problem import Conflict, is_api_path, problem_response
 from config.api.signing import AccessToken, TokenError, decoded
 from practices import signals
-from practices.tenancy import Actor, Scope, current_scope, identity_scope, platform_scope, practice_scope
+from practices.bound_secrets import is_key, key_parts
+from practices.tenancy import ANONYMOUS, Actor, Scope, current_scope, identity_scope, platform_scope, practice_scope
 
 SESSION_PRACTICE = "practice_id"
 REFUSALS = frozenset({401, 403, 404, 409, 412, 429})
@@ -51,6 +52,9 @@ class TenantMiddleware:
             "ip": client_address(request) or None,
         }
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and is_api_path(request) and is_key(token):
+            parts = key_parts(token)
+            return practice_scope(parts.practice_id, actor=ANONYMOUS, **origin) if parts else None
         if scheme.lower() == "bearer" and is_api_path(request):
             claims = _verified(request, token)
             return claims and practice_scope(claims[0], actor=Actor.user(claims[1]), **origin)

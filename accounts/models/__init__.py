@@ -1,3 +1,4 @@
+from accounts.models.api_key import ApiKey
 from accounts.models.invitation import Invitation
 from accounts.models.membership import Membership, ProviderProfile
 from accounts.models.password_reset import PasswordReset
@@ -6,6 +7,7 @@ from accounts.models.session import RefreshSession
 from accounts.models.user import User
 
 __all__ = [
+    "ApiKey",
     "Invitation",
     "Membership",
     "PasswordReset",

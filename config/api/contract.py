@@ -44,6 +44,12 @@ CONTRACT_COMPONENTS: dict[str, Any] = {
             "type": "oauth2",
             "description": "Log in with username and password; leave client id and secret empty.",
             "flows": {"password": {"tokenUrl": "/api/v1/auth/token", "scopes": {}}},
-        }
+        },
+        "ApiKey": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "pk_<prefix>_<secret>",
+            "description": "For programs: a key made at `/api/v1/api-keys`, as far as its scopes go.",
+        },
     },
 }

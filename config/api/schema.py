@@ -49,7 +49,12 @@ class Schema(AutoSchema):
         return (written_here and handler.__doc__) or own_class.__dict__.get("__doc__") or ""
 
     def get_auth(self) -> list[dict[str, list[str]]]:
-        return [{"OAuth2": []}] if self._needs_token() else []
+        """Each authentication class may name a scheme of its own; our access tokens are always one way."""
+        if not self._needs_token():
+            return []
+        offers = [getattr(each, "security_scheme", None) for each in self.view.get_authenticators()]
+        names = ["OAuth2", *(offer(self.view) for offer in offers if offer is not None)]
+        return [{name: []} for name in names if name]
 
     def get_request_serializer(self) -> Any:
         takes_no_body = getattr(self.view, "takes_no_body", None)

@@ -29,6 +29,7 @@ class EventViewSet(ListMixin[EventLog]):
     queryset = EventLog.objects.all()
     serializer_class = EventSerializer
     permission_classes = (IsAuthenticated,)
+    accepts_api_keys = True
     query_parameters = ("after",)
     filter_backends = ()
 

@@ -17,6 +17,7 @@ from audit.models import AuditEvent
 from practices.bound_secrets import new_secret
 from practices.models import Practice
 from practices.tenancy import Actor, practice_scope
+from tests.bound_secrets import moved
 from tests.clients import MemberClient, client_for, client_of, membership_of
 from tests.factories.accounts import PASSWORD, MembershipFactory, UserFactory
 
@@ -211,8 +212,7 @@ def test_weak_password_makes_no_user_and_uses_nothing_up(practice: Practice) -> 
 
 def test_bad_tokens_get_one_answer(practice: Practice, other_practice: Practice) -> None:
     good = token_for(practice, "new@example.test")
-    foreign = new_secret(other_practice.pk)
-    bad = [new_secret(practice.pk), foreign[:21] + good[21:], good[:-1] + "!", good[:-4], "x" * 64, "é" * 64]
+    bad = [new_secret(practice.pk), moved(good, other_practice), good[:-1] + "!", good[:-4], "x" * 64, "é" * 64]
     answers = [accept(each, **NEW) for each in bad]
     assert {code_of(each) for each in answers} == {(400, "invitation_invalid")}
     assert len({each.json()["detail"] for each in answers}) == 1
