@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from accounts.admin_site import PracticeAdminSite
 
 SEVERAL = "has_several_practices"
+PROVEN = "second_factor"
+"""In the session of who has shown one."""
 
 
 class LoginForm(AuthenticationForm):
@@ -71,6 +73,8 @@ def choose(request: HttpRequest, site: "PracticeAdminSite") -> HttpResponseBase:
     if not request.user.is_authenticated:
         return redirect("admin:login")
     user = request.user
+    if user.is_superuser and not request.session.get(PROVEN):
+        return redirect("admin:second_factor")
     memberships = practices_open_to(user, origin_of(request))
     status = 200
     if request.method == "POST":

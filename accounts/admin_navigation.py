@@ -96,7 +96,10 @@ def site_subheader(request: HttpRequest) -> str:
 
 
 def account_links(request: HttpRequest) -> list[dict[str, str]]:
-    links = [{"title": "Change password", "link": reverse("admin:password_change")}]
+    links = [
+        {"title": "Change password", "link": reverse("admin:password_change")},
+        {"title": "Second factor", "link": reverse("admin:second_factor")},
+    ]
     if request.session.get(SEVERAL):
         links.insert(0, {"title": "Switch practice", "link": reverse("admin:practice")})
     return links

@@ -22,6 +22,7 @@ from accounts import admin_password_reset
 from accounts.admin_autocomplete import AutocompleteView
 from accounts.admin_login import AdminPasswordForm, LoginForm, log_in, too_many_attempts
 from accounts.admin_login import choose as choose_practice
+from accounts.admin_second_factor import PasswordStep, code_step, setting_up
 from accounts.admin_session import explain_end
 from accounts.models import User
 from config.api.problem import Problem
@@ -96,6 +97,8 @@ class PracticeAdminSite(UnfoldAdminSite):
             path("practice/", never_cache(self.choose), name="practice"),
             path("forgot-password/", never_cache(self.forgot_password), name="admin_password_reset"),  # unfold's name
             path("password-reset/", never_cache(self.password_reset), name="password_reset"),
+            path("login/code/", never_cache(self.code), name="login_code"),
+            path("second-factor/", self.admin_view(self.second_factor), name="second_factor"),
             *urls,
         ]
 
@@ -114,10 +117,24 @@ class PracticeAdminSite(UnfoldAdminSite):
         if request.method == "POST" and (wait := too_many_attempts(request, request.POST.get("username", ""))):
             return self._slow_down(request, wait)
         explain_end(request)
-        response = super().login(request, extra_context)
+        context = {
+            **self.each_context(request),
+            "title": "Log in",
+            "app_path": request.get_full_path(),
+            "username": request.user.get_username(),
+            **(extra_context or {}),
+        }
+        page: dict[str, Any] = {"template_name": "admin/login.html", "authentication_form": LoginForm}
+        response = PasswordStep.as_view(**page, extra_context=context)(request)
         if request.user.is_authenticated and isinstance(response, HttpResponseRedirect):
             return log_in(request, response)
         return response
+
+    def code(self, request: HttpRequest) -> HttpResponseBase:
+        return code_step(request, self)
+
+    def second_factor(self, request: HttpRequest) -> HttpResponseBase:
+        return setting_up(request, self)
 
     def _slow_down(self, request: HttpRequest, wait: int) -> HttpResponse:
         messages.error(request, f"Too many attempts to log in. Wait {wait} seconds, then try again.")

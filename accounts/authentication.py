@@ -11,8 +11,15 @@ from accounts.identity import Identity, identify
 from accounts.models import User
 from accounts.tokens import AccessClaims, ExpiredTokenError, TokenError, access_claims, read_access_token
 from config.api.client import client_address
-from config.api.problem import CHALLENGE, NotAuthenticated
+from config.api.problem import CHALLENGE, Forbidden, NotAuthenticated
 from practices.tenancy import Actor, Scope, current_scope, practice_scope
+
+
+class EnrolmentRequired(Forbidden):
+    """Raised while authenticating, which no view can leave out; `before_second_factor` on a view lets it in."""
+
+    code = "mfa_enrolment_required"
+    default_detail = "Your role needs a second factor: set one up at /auth/mfa/totp first."
 
 
 class TokenAuthentication(BaseAuthentication):
@@ -25,7 +32,7 @@ class TokenAuthentication(BaseAuthentication):
         scope = current_scope()
         if scope is None or scope.practice_id != claims.practice_id:
             raise NotAuthenticated
-        return _enter(scope, claims), claims
+        return _enter(scope, claims, request), claims
 
     def authenticate_header(self, request: Request) -> str:
         return CHALLENGE
@@ -41,7 +48,7 @@ class UnscopedTokenAuthentication(TokenAuthentication):
         request_id, ip = getattr(request, "request_id", ""), client_address(request._request) or None
         actor = Actor.user(claims.user_id)
         with practice_scope(claims.practice_id, actor=actor, request_id=request_id, ip=ip) as scope:
-            return _enter(scope, claims), claims
+            return _enter(scope, claims, request), claims
 
 
 def caller(request: Request) -> User:
@@ -72,7 +79,7 @@ def bearer_claims(request: Request) -> AccessClaims | None:
         raise NotAuthenticated from exc
 
 
-def _enter(scope: Scope, claims: AccessClaims) -> User:
+def _enter(scope: Scope, claims: AccessClaims, request: Request) -> User:
     identity: Identity | None = identify(
         practice_id=claims.practice_id,
         user_id=claims.user_id,
@@ -83,4 +90,6 @@ def _enter(scope: Scope, claims: AccessClaims) -> User:
         raise NotAuthenticated
     scope.actor = Actor.user(identity.user.pk, identity.roles, str(identity.user))
     structlog.contextvars.bind_contextvars(user_id=str(identity.user.pk), practice_id=str(claims.practice_id))
+    if identity.must_enrol and not getattr(request.parser_context["view"], "before_second_factor", False):
+        raise EnrolmentRequired
     return identity.user

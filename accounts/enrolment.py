@@ -51,6 +51,15 @@ def start_enrolment(*, by: User) -> Enrolment:
     return Enrolment(secret, one_time_codes.provisioning_uri(secret, by.email))
 
 
+def begun(*, by: User) -> Enrolment:
+    """The enrolment that waits for its first code, to be shown again. Raises NotEnrolled."""
+    device = TotpDevice.objects.filter(user=by, confirmed_at=None).first()
+    if device is None:
+        raise NotEnrolled
+    secret = SECRET.open(device)
+    return Enrolment(secret, one_time_codes.provisioning_uri(secret, by.email))
+
+
 @transaction.atomic
 def confirm_enrolment(*, by: User, code: str, session_id: UUID | None = None) -> Enrolled:
     """From now on the app is asked for. Raises NotEnrolled (nothing was begun) or WrongCode."""

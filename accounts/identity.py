@@ -4,14 +4,18 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Exists, OuterRef
 
 from accounts.models import Membership, User
-from practices.models import Practice
+from practices.models import Practice, PracticePolicy
 
 _USER_COLUMNS = ("id", "email", "name", "is_active", "is_superuser", "token_version")
 # The policies show a user their own rows of every practice, so the practice is compared here as well.
 _ALIVE = """
-    SELECT u.id, u.email, u.name, u.is_active, u.is_superuser, u.token_version, m.id, m.roles
+    SELECT u.id, u.email, u.name, u.is_active, u.is_superuser, u.token_version, m.id, m.roles,
+      NOT s.second_factor AND (u.is_superuser OR EXISTS (
+        SELECT FROM practices_practicepolicy policy
+        WHERE policy.practice_id = s.practice_id AND policy.mfa_required_roles && m.roles))
     FROM accounts_refreshsession s
     JOIN accounts_user u ON u.id = s.user_id
     JOIN accounts_membership m ON m.practice_id = s.practice_id AND m.user_id = s.user_id
@@ -27,6 +31,8 @@ class Identity:
     user: User
     membership_id: UUID
     roles: tuple[str, ...]
+    must_enrol: bool
+    """Nothing but their own account is open to them, until they have set up a second factor."""
 
 
 def identify(*, practice_id: UUID, user_id: UUID, session_id: UUID, token_version: int) -> Identity | None:
@@ -36,9 +42,9 @@ def identify(*, practice_id: UUID, user_id: UUID, session_id: UUID, token_versio
         row = cursor.fetchone()
     if row is None:
         return None
-    *columns, membership_id, roles = row
+    *columns, membership_id, roles, must_enrol = row
     user = User.from_db(connection.alias, _USER_COLUMNS, columns)
-    return Identity(user, membership_id, tuple(roles))
+    return Identity(user, membership_id, tuple(roles), must_enrol)
 
 
 def living_membership(*, practice_id: UUID, user_id: UUID) -> Membership | None:
@@ -46,6 +52,9 @@ def living_membership(*, practice_id: UUID, user_id: UUID) -> Membership | None:
     membership: Membership | None = (
         Membership.objects.filter(practice_id=practice_id, user_id=user_id, status=Membership.Status.ACTIVE)
         .filter(user__is_active=True, practice__status=Practice.Status.ACTIVE)
+        .annotate(
+            needs_second_factor=Exists(PracticePolicy.objects.filter(mfa_required_roles__overlap=OuterRef("roles")))
+        )
         .select_related("practice")
         .first()
     )

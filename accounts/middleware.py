@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 
+from accounts.admin_second_factor import OPEN_WITHOUT, PAGE, must_enrol
 from accounts.admin_session import end_if_over
 from accounts.identity import living_membership
 from accounts.models import User
@@ -30,7 +31,8 @@ class AdminMembershipMiddleware:
     """Gives the admin's scope the roles of its user in the chosen practice, asked on every request; and the request
     its `membership`. Pages are made in the practice's time.
 
-    Who is no longer a member there loses the choice and starts over at the admin's first page.
+    Who must set up a second factor is led there from every page; who is no longer a member there loses the choice and
+    starts over at the admin's first page.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -44,8 +46,14 @@ class AdminMembershipMiddleware:
         if zone is None:
             request.session.pop(SESSION_PRACTICE, None)
             return HttpResponseRedirect(settings.ADMIN_PATH)
+        if self._must_enrol(request):
+            return HttpResponseRedirect(PAGE)
         with timezone.override(ZoneInfo(zone)):
             return self.get_response(request)
+
+    def _must_enrol(self, request: HttpRequest) -> bool:
+        user, membership = request.user, getattr(request, "membership", None)
+        return isinstance(user, User) and must_enrol(request, user, membership) and request.path not in OPEN_WITHOUT
 
     def _enter(self, request: HttpRequest, scope: Scope) -> str | None:
         """The time zone to work in; None for who may not be in the scope's practice."""

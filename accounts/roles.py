@@ -6,15 +6,7 @@ from enum import IntEnum
 
 from django.db import models
 
-
-class Role(models.TextChoices):
-    OWNER = "owner"
-    ADMIN = "admin"
-    PROVIDER = "provider"
-    ASSISTANT = "assistant"
-    FRONT_DESK = "front_desk"
-    BILLER = "biller"
-    AUDITOR = "auditor"
+from practices.roles import Role as Role
 
 
 class Area(models.TextChoices):

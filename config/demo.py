@@ -28,7 +28,7 @@ LOGINS = {
     "auditor@northside.test": "auditor",
     "owner@lakeside.test": "owner of the other practice",
     "multi@demo.test": "provider in both practices",
-    "root@demo.test": "platform superuser, sees no patient",
+    "root@demo.test": "platform superuser, sees no patient; sets up an authenticator app at first",
 }
 STOP_SECONDS = 3
 

@@ -105,6 +105,7 @@ UNSCOPED_PATHS = [
     "/api/v1/auth/password/reset/confirm",
     "/api/v1/auth/invitations/accept",
     f"{ADMIN_PATH}login/",
+    f"{ADMIN_PATH}login/code/",
     f"{ADMIN_PATH}practice/",
     f"{ADMIN_PATH}forgot-password/",
     f"{ADMIN_PATH}password-reset/",

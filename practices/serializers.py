@@ -1,7 +1,9 @@
-from rest_framework.serializers import ValidationError
+from rest_framework.serializers import ListField, ValidationError
 
+from config.api.fields import ChoiceField
 from config.api.serializers import StrictModelSerializer
 from practices.models import CancellationReason, Closure, Location, Practice, PracticePolicy, Resource
+from practices.roles import Role
 
 STAMPS = ["id", "version", "created_at", "updated_at"]
 
@@ -14,6 +16,8 @@ class PracticeSerializer(StrictModelSerializer[Practice]):
 
 
 class PracticePolicySerializer(StrictModelSerializer[PracticePolicy]):
+    mfa_required_roles = ListField(child=ChoiceField(choices=Role.choices), required=False, max_length=len(Role))
+
     class Meta:
         model = PracticePolicy
         fields = [
@@ -27,6 +31,7 @@ class PracticePolicySerializer(StrictModelSerializer[PracticePolicy]):
             "quiet_hours_start",
             "quiet_hours_end",
             "retention_years",
+            "mfa_required_roles",
         ]
         read_only_fields = STAMPS
 

@@ -1,5 +1,6 @@
 """Practices and users as such. On the platform no row of any practice is seen."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -9,12 +10,14 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminPasswordWidget, UnfoldBooleanSwitchWidget
 
-from accounts import services
+from accounts import enrolment, services
 from accounts.models import User
+from accounts.second_factor import device_of
 from accounts.sessions import log_out_everywhere
 from practices.admin.badges import badge
 from practices.admin.base import TenantAdmin
 from practices.admin.forms import TenantForm
+from practices.admin.row_actions import RowAction
 from practices.models import Practice
 from practices.tenancy import current_actor, current_scope
 
@@ -130,8 +133,27 @@ class UserAdmin(TenantAdmin):
         if change and (password or not obj.is_active):
             log_out_everywhere(by=obj)
 
+    def get_row_actions(self, request: HttpRequest, row: User) -> Sequence[RowAction]:
+        """For a lost telephone. One's own takes the password and a code."""
+        if row.pk == request.user.pk or device_of(row) is None:
+            return ()
+        return (
+            RowAction(
+                "remove-second-factor",
+                "Remove the second factor",
+                "phonelink_erase",
+                _remove_second_factor,
+                "The second factor is removed; the user's logins have ended.",
+                "danger",
+            ),
+        )
+
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+def _remove_second_factor(row: User) -> None:
+    enrolment.remove(by=row)
 
 
 def _on_platform() -> bool:

@@ -23,6 +23,7 @@ class MeView(APIView):
     """The caller in the practice of their token."""
 
     permission_classes = (IsAuthenticated,)
+    before_second_factor = True
     serializer_class = MeSerializer
 
     @extend_schema(operation_id="auth_me_retrieve", responses=MeSerializer)
@@ -42,6 +43,7 @@ class LogoutAllView(APIView):
     """End every session of the caller, in every practice."""
 
     permission_classes = (IsAuthenticated,)
+    before_second_factor = True
     serializer_class = NoBody
     idempotent = False
 
@@ -55,6 +57,7 @@ class PasswordChangeView(APIView):
     """Change the password. All other sessions end, in every practice; this one goes on with the answer's tokens."""
 
     permission_classes = (IsAuthenticated,)
+    before_second_factor = True
     serializer_class = PasswordChangeRequest
     auth_limited = True
     idempotent = False
@@ -90,6 +93,7 @@ class SessionViewSet(ListMixin[RefreshSession], DestroyMixin[RefreshSession]):
     """The caller's logins in this practice that are alive."""
 
     permission_classes = (IsAuthenticated,)
+    before_second_factor = True
     serializer_class = SessionSerializer
     queryset = RefreshSession.objects.all()
     lock_rows = False

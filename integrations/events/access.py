@@ -6,13 +6,14 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
 from django.db.models.signals import post_delete, post_save
 
 from accounts.models import Membership, RefreshSession
 from accounts.signals import logged_out
 from integrations.events.wake import wake
+from practices.models import PracticePolicy
 from practices.signals import bulk_updated
 from practices.tenancy import current_scope
 
@@ -32,7 +33,10 @@ def _look_again(sender: object, **kwargs: Any) -> None:
 
 def roles_of_sessions(session_ids: Collection[UUID]) -> dict[UUID, tuple[str, ...]]:
     """The present roles behind each of the active practice's sessions that still gives access. One query."""
+    policy = PracticePolicy.objects.filter(mfa_required_roles__overlap=OuterRef("roles"))
+    proven = Q(user__refresh_sessions__second_factor=True)
     rows = Membership.objects.filter(
+        proven | (Q(user__is_superuser=False) & ~Exists(policy)),
         status=Membership.Status.ACTIVE,
         practice__status="active",
         user__is_active=True,

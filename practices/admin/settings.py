@@ -2,12 +2,16 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from practices.admin.badges import badge
 from practices.admin.base import TenantAdmin
+from practices.admin.forms import TenantForm
 from practices.models import CancellationReason, Closure, Location, PracticePolicy, Resource
+from practices.roles import Role
 
 KIND_COLOURS = {"provider": "info", "room": "success", "equipment": "warning"}
 
@@ -74,16 +78,28 @@ class CancellationReasonAdmin(TenantAdmin):
     fields = (("name", "code"), ("by", "active"))
 
 
+class PolicyForm(TenantForm):
+    mfa_required_roles = forms.MultipleChoiceField(
+        label="Roles that need a second factor",
+        choices=Role.choices,
+        required=False,
+        help_text="Their members set up an authenticator app before they see anything else.",
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+    )
+
+
 @admin.register(PracticePolicy)
 class PracticePolicyAdmin(TenantAdmin):
     """One row a practice, made with it."""
 
+    form = PolicyForm
     list_display = ("__str__", "min_notice_minutes", "horizon_days", "cancel_notice_hours", "require_cancel_reason")
     fieldsets = (
         ("Booking", {"fields": (("min_notice_minutes", "horizon_days"), "hold_ttl_seconds")}),
         ("Cancelling", {"fields": ("cancel_notice_hours", "require_cancel_reason", "no_show_after_minutes")}),
         ("Messages", {"fields": (("quiet_hours_start", "quiet_hours_end"),)}),
         ("Records", {"fields": ("retention_years",)}),
+        ("Logging in", {"fields": ("mfa_required_roles",)}),
     )
 
     def has_add_permission(self, request: HttpRequest) -> bool:

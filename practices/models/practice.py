@@ -2,12 +2,14 @@ import zoneinfo
 from functools import cache
 from typing import Any, ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 
 from practices.models.base import RemembersValues, VersionedModel, new_id
 from practices.querysets import AnnouncedQuerySet
+from practices.roles import Role
 
 
 @cache
@@ -96,6 +98,12 @@ class PracticePolicy(VersionedModel):
     quiet_hours_start = models.TimeField(null=True, blank=True)
     quiet_hours_end = models.TimeField(null=True, blank=True)
     retention_years = models.PositiveIntegerField(default=10)
+    mfa_required_roles = ArrayField(
+        models.CharField(max_length=20, choices=Role.choices),
+        default=list,
+        blank=True,
+        help_text="Members with one of these roles get no further without a second factor than to setting one up.",
+    )
 
     class Meta:
         verbose_name_plural = "practice policies"
@@ -105,6 +113,9 @@ class PracticePolicy(VersionedModel):
                 condition=models.Q(quiet_hours_start__isnull=True, quiet_hours_end__isnull=True)
                 | models.Q(quiet_hours_start__isnull=False, quiet_hours_end__isnull=False),
                 name="quiet_hours_paired",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(mfa_required_roles__contained_by=Role.values), name="mfa_required_roles_known"
             ),
         ]
 

@@ -10,6 +10,7 @@ from django.contrib import admin
 from django.test import Client
 from django.urls import URLPattern, URLResolver, reverse
 
+from accounts.admin_login import PROVEN
 from accounts.models import User
 from practices.middleware import SESSION_PRACTICE
 from practices.models import Practice
@@ -27,10 +28,11 @@ def admin_client(user: User, practice: Practice | None) -> AdminClient:
     client = AdminClient()
     client.force_login(user)
     client.user = user
+    session = client.session
+    session[PROVEN] = user.is_superuser  # who could see nothing otherwise
     if practice is not None:
-        session = client.session
         session[SESSION_PRACTICE] = str(practice.pk)
-        session.save()
+    session.save()
     return client
 
 
