@@ -20,6 +20,7 @@ PAGES: tuple[tuple[str, tuple[Page, ...]], ...] = (
         "Front desk",
         (
             ("Appointments", "calendar_month", "appointments.Appointment"),
+            ("Series", "event_repeat", "appointments.AppointmentSeries"),
             ("Patients", "groups", "patients.Patient"),
             ("Messages", "forum", "integrations.Message"),
         ),

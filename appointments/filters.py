@@ -1,7 +1,7 @@
 from typing import Any
 from uuid import UUID
 
-from appointments.models import Appointment
+from appointments.models import Appointment, AppointmentSeries
 from appointments.transitions import Status
 from config.api.filters import ChoiceInFilter, IdFilter, UpdatedSinceFilterSet
 from patients.models import Patient
@@ -28,4 +28,13 @@ class AppointmentFilterSet(UpdatedSinceFilterSet):
             "provider": ["exact"],
             "location": ["exact"],
             "status": ["exact"],
+            "series": ["exact"],
         }
+
+
+class AppointmentSeriesFilterSet(UpdatedSinceFilterSet):
+    patient = PatientFilter()
+
+    class Meta:
+        model = AppointmentSeries
+        fields = {"provider": ["exact"], "location": ["exact"]}

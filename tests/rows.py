@@ -17,7 +17,7 @@ from django.db import models
 
 from audit.models import AuditEvent
 from practices.encryption.keys import ring_of
-from practices.models import Practice, PracticeKey, TenantModel
+from practices.models import Practice, PracticeKey, TenantModel, TimeZoneField
 from practices.tenancy import Actor, active_practice_id
 
 SETUP = Actor.system("tests")
@@ -33,11 +33,13 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "start": START,
         "end": datetime(2027, 3, 1, 16, tzinfo=UTC),
     },
+    "appointments.AppointmentSeries": {"rrule": "FREQ=WEEKLY;COUNT=2"},
     "appointments.ResourceAllocation": {"start": START, "end": datetime(2027, 3, 1, 16, tzinfo=UTC)},
     "accounts.Membership": {"roles": ["provider"], "status": "active"},
     "accounts.Invitation": {"roles": ["provider"]},
 }
 GUESSES: list[tuple[type[models.Field[Any, Any]], Callable[[Any], Any]]] = [
+    (TimeZoneField, lambda field: "UTC"),
     (models.EmailField, lambda field: f"{uuid.uuid4().hex}@example.test"),
     (ArrayField, lambda field: []),
     (models.UUIDField, lambda field: uuid.uuid4()),

@@ -30,8 +30,11 @@ WORDS = ("allow", "deny", "own")
 REFUSED = (401, 403)
 STATES: dict[str, dict[str, Any]] = {"POST /appointments/{pk}/undo": {"status": "arrived", "arrived_at": START}}
 """Route -> values of its row, where the role is only asked about once the row's state is right."""
-OF_MEMBER: dict[str, dict[str, Any]] = {"practices.Resource": {"kind": "provider"}}
-"""Model -> values that make a row a member's own, besides its keys."""
+OF_MEMBER: dict[str, dict[str, Any]] = {
+    "practices.Resource": {"kind": "provider"},
+    "appointments.Appointment": {"series": None},
+}
+"""Model -> values that make a row a member's own, besides its keys or instead of one."""
 
 
 @cache
@@ -90,7 +93,7 @@ class World:
             for key in keys_of(model)
             if leads_to_member(key.related_model)
         }
-        return make_row(model, **{**OF_MEMBER.get(model._meta.label, {}), **keys, **values})
+        return make_row(model, **{**keys, **OF_MEMBER.get(model._meta.label, {}), **values})
 
     def _id_for(self, parameter: str, row: Any) -> UUID:
         if row is not None:

@@ -45,6 +45,16 @@ def suggested(problem: Problem) -> list[str]:
     return reasons
 
 
+def days_in_the_way(problem: Problem) -> list[str]:
+    """A refused series, and what is wrong with each day that can't be."""
+    days = problem.members.get("occurrences", ())
+    told = [
+        f"{date_format(day['date'], 'D j M Y')}: {' '.join(each['detail'] for each in day['problems']) or 'taken.'}"
+        for day in days
+    ]
+    return ["Some of the days can't be:" if told else str(problem.detail), *told]
+
+
 def _first_two(field: "forms.ModelChoiceField[Any]") -> list[Any]:
     return [] if field.queryset is None else list(field.queryset[:2])
 

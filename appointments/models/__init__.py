@@ -2,11 +2,13 @@ from appointments.models.allocation import ResourceAllocation
 from appointments.models.appointment import Appointment
 from appointments.models.availability import AvailabilityException, AvailabilityRule
 from appointments.models.reminder import Reminder, ReminderRule, ReminderRuleType
+from appointments.models.series import AppointmentSeries
 from appointments.models.status_event import StatusEvent
 from appointments.models.visit_type import AppointmentType
 
 __all__ = [
     "Appointment",
+    "AppointmentSeries",
     "AppointmentType",
     "AvailabilityException",
     "AvailabilityRule",

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 from django.db import models
 
 from accounts.models import ProviderProfile
+from appointments.models.series import AppointmentSeries
 from appointments.models.visit_type import AppointmentType
 from appointments.querysets import AppointmentManager
 from appointments.transitions import BLOCKING, TRANSITIONS, Action, Status
@@ -50,6 +51,11 @@ class Appointment(VersionedModel):
     fulfilled_at = models.DateTimeField(null=True, blank=True)
     overbook_reason = models.CharField(max_length=500, blank=True)
     notes = EncryptedTextField(blank=True, default="")
+    series = SamePracticeForeignKey(
+        AppointmentSeries, models.PROTECT, null=True, blank=True, related_name="appointments", db_index=False
+    )
+    series_index = models.PositiveSmallIntegerField(null=True, blank=True)
+    detached = models.BooleanField(default=False, db_default=False, help_text="Moved apart from its series.")
 
     objects: ClassVar[AppointmentManager] = AppointmentManager()
 
@@ -79,6 +85,16 @@ class Appointment(VersionedModel):
             models.CheckConstraint(
                 condition=~models.Q(status="pending") | models.Q(hold_expires_at__isnull=False),
                 name="appointment_hold_expires",
+            ),
+            models.UniqueConstraint(
+                fields=["practice", "series", "series_index"],
+                condition=models.Q(series__isnull=False),
+                name="appointment_once_in_its_series",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(series__isnull=True, series_index__isnull=True, detached=False)
+                | models.Q(series__isnull=False, series_index__isnull=False),
+                name="appointment_series_paired",
             ),
         ]
 

@@ -48,7 +48,6 @@ class AppointmentSerializer(StrictModelSerializer[Appointment]):
 
     patient = PatientSummarySerializer(read_only=True)
     provider = ProviderSummarySerializer(read_only=True)
-    series = serializers.SerializerMethodField()
     allowed_transitions = serializers.SerializerMethodField()
 
     class Meta:
@@ -66,6 +65,8 @@ class AppointmentSerializer(StrictModelSerializer[Appointment]):
             "flow_stage",
             "cancellation_reason",
             "series",
+            "series_index",
+            "detached",
             "hold_expires_at",
             "confirmed_at",
             "arrived_at",
@@ -87,10 +88,6 @@ class AppointmentSerializer(StrictModelSerializer[Appointment]):
             shown["patient"] = {**shown["patient"], "given_name": "", "family_name": "", "mrn": ""}
             shown["notes"] = shown["overbook_reason"] = ""
         return shown
-
-    @extend_schema_field({"type": ["string", "null"], "format": "uuid"})
-    def get_series(self, appointment: Appointment) -> None:
-        """No appointment belongs to a series yet."""
 
     @extend_schema_field({"type": "array", "items": {"type": "string", "enum": Action.values}})
     def get_allowed_transitions(self, appointment: Appointment) -> list[str]:

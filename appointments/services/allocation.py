@@ -1,12 +1,15 @@
 """Occupying resources. The exclusion constraint decides; what is here makes its answer orderly and complete."""
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.utils import timezone
 
 from appointments import signals
@@ -19,6 +22,7 @@ from appointments.transitions import Status
 from practices.models import CancellationReason, Resource
 
 HOLD_EXPIRED = "hold-expired"
+Period = tuple[datetime, datetime]
 
 
 def occupied_period(visit_type: AppointmentType, start: datetime, end: datetime) -> tuple[datetime, datetime]:
@@ -74,6 +78,31 @@ class Place:
     end: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a look at one period found: a place, or what is in the way of it."""
+
+    place: Place | None
+    conflicts: list[Occupied]
+    lapsed: list["Taken"]
+    """Allocations in the place that belong to holds which have run out."""
+
+
+class Taken(NamedTuple):
+    """An allocation as far as it matters to others."""
+
+    resource: UUID
+    lane: int
+    start: datetime
+    end: datetime
+    appointment: UUID
+    lapsed: bool
+
+    @property
+    def occupied(self) -> Occupied:
+        return Occupied(self.resource, self.start, self.end)
+
+
 def find_place(
     demand: Demand, start: datetime, end: datetime, *, but: UUID | None = None, overbook: Collection[UUID] = ()
 ) -> Place:
@@ -82,25 +111,52 @@ def find_place(
     Allocations of the appointment `but` don't count: a visit never conflicts with itself. In the resources
     `overbook` the next lane beyond the capacity is taken.
     """
+    found = find_places(demand, [(start, end)], but=[but] if but else (), overbook=overbook)
+    return claim(found)[0]
+
+
+def find_places(
+    demand: Demand, periods: Sequence[Period], *, but: Collection[UUID] = (), overbook: Collection[UUID] = ()
+) -> list[Finding]:
+    """A finding for each of the periods, which are in order and don't overlap; two statements for any number."""
     lock(resource.pk for resource in demand.resources)
-    now = timezone.now()
-    taken, lapsed = _taken(demand.resources, start, end, but=but, now=now)
+    rows = _taken(demand.resources, periods[0][0], periods[-1][1], but=but, now=timezone.now())
+    return [_find(demand, period, met, overbook) for period, met in zip(periods, _met(rows, periods), strict=True)]
+
+
+def claim(found: Sequence[Finding]) -> list[Place]:
+    """The places, freed of holds that have run out. Raises SlotUnavailable with all conflicts if there are any."""
+    conflicts = [conflict for each in found for conflict in each.conflicts]
+    lapsed = [row for each in found for row in each.lapsed]
+    if conflicts or not _release(lapsed, timezone.now()):
+        raise SlotUnavailable(conflicts or [row.occupied for row in lapsed])
+    return [each.place for each in found if each.place is not None]
+
+
+def _find(demand: Demand, period: Period, met: Sequence[Taken], overbook: Collection[UUID]) -> Finding:
+    taken: dict[UUID, list[Taken]] = defaultdict(list)
+    for row in met:
+        if not row.lapsed:
+            taken[row.resource].append(row)
     lanes, crowded_out = _choose(demand, taken, overbook)
     if crowded_out:
-        raise SlotUnavailable([_occupied(row) for resource in crowded_out for row in taken[resource.pk]])
+        return Finding(None, [row.occupied for resource in crowded_out for row in taken[resource.pk]], [])
     chosen = {resource.pk for resource, _ in lanes}
-    in_the_way = [row for row in lapsed if row.resource_id in chosen]
-    if not _release(in_the_way, now):
-        raise SlotUnavailable([_occupied(row) for row in in_the_way])
-    return Place(lanes, start, end)
+    return Finding(Place(lanes, *period), [], [row for row in met if row.lapsed and row.resource in chosen])
 
 
-def _occupied(row: ResourceAllocation) -> Occupied:
-    return Occupied(row.resource_id, row.start, row.end)
+def _met(rows: Iterable[Taken], periods: Sequence[Period]) -> list[list[Taken]]:
+    """For each period the rows that overlap it."""
+    starts, ends = [start for start, _ in periods], [end for _, end in periods]
+    met: list[list[Taken]] = [[] for _ in periods]
+    for row in rows:
+        for index in range(bisect_right(ends, row.start), bisect_left(starts, row.end)):
+            met[index].append(row)
+    return met
 
 
 def _choose(
-    demand: Demand, taken: Mapping[UUID, Sequence[ResourceAllocation]], overbook: Collection[UUID]
+    demand: Demand, taken: Mapping[UUID, Sequence[Taken]], overbook: Collection[UUID]
 ) -> tuple[list[tuple[Resource, int]], list[Resource]]:
     """A lane in each resource that is wanted, and the resources that stood in the way of what found none."""
     lanes: list[tuple[Resource, int]] = []
@@ -116,7 +172,7 @@ def _choose(
 
 
 def _first_free(
-    resources: Iterable[Resource], taken: Mapping[UUID, Sequence[ResourceAllocation]], overbook: Collection[UUID]
+    resources: Iterable[Resource], taken: Mapping[UUID, Sequence[Taken]], overbook: Collection[UUID]
 ) -> tuple[Resource, int] | None:
     for resource in resources:
         lane = _free_lane(resource, taken[resource.pk], overbook=resource.pk in overbook)
@@ -140,24 +196,23 @@ def occupy_instead(appointment: Appointment, place: Place) -> None:
 
 
 def _taken(
-    resources: Sequence[Resource], start: datetime, end: datetime, *, but: UUID | None, now: datetime
-) -> tuple[dict[UUID, list[ResourceAllocation]], list[ResourceAllocation]]:
-    """What overlaps, by resource; and apart from it what only a hold that has run out still occupies."""
+    resources: Sequence[Resource], start: datetime, end: datetime, *, but: Collection[UUID], now: datetime
+) -> list[Taken]:
+    """What overlaps the time, by start; what only a hold that has run out still occupies is marked."""
     rows = ResourceAllocation.objects.filter(
         resource__in=[resource.pk for resource in resources], blocking=True, end__gt=start, start__lt=end
     )
-    if but is not None:
-        rows = rows.exclude(appointment=but)
-    taken: dict[UUID, list[ResourceAllocation]] = defaultdict(list)
-    lapsed: list[ResourceAllocation] = []
-    for row in rows.select_related("appointment").order_by("start", "id"):
-        (lapsed if row.appointment.hold_expired(now) else taken[row.resource_id]).append(row)
-    return taken, lapsed
+    if but:
+        rows = rows.exclude(appointment__in=but)
+    lapsed = Q(appointment__status=Status.PENDING, appointment__hold_expires_at__lte=now)
+    marked = rows.annotate(lapsed=ExpressionWrapper(lapsed, output_field=BooleanField())).order_by("start", "id")
+    columns = ("resource_id", "lane", "start", "end", "appointment_id", "lapsed")
+    return [Taken(*row) for row in marked.values_list(*columns)]
 
 
-def _release(lapsed: Sequence[ResourceAllocation], now: datetime) -> bool:
+def _release(lapsed: Sequence[Taken], now: datetime) -> bool:
     """Cancels the holds behind these; False when one is locked by somebody who may be waiting for us."""
-    holds = {row.appointment_id for row in lapsed}
+    holds = {row.appointment for row in lapsed}
     if not holds:
         return True
     released = Appointment.objects.expired_holds(now).filter(pk__in=holds).order_by("id")
@@ -167,7 +222,7 @@ def _release(lapsed: Sequence[ResourceAllocation], now: datetime) -> bool:
     return len(locked) == len(holds)
 
 
-def _free_lane(resource: Resource, taken: Sequence[ResourceAllocation], *, overbook: bool) -> int | None:
+def _free_lane(resource: Resource, taken: Sequence[Taken], *, overbook: bool) -> int | None:
     """None when there is none, or when overbooked visits in further lanes already fill the capacity at some instant."""
     periods = ((floor_seconds(row.start), ceil_seconds(row.end)) for row in taken)
     if not overbook and crowded(periods, resource.capacity):

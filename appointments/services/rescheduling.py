@@ -45,6 +45,7 @@ def reschedule(appointment: Appointment, move: Move, *, by: Actor) -> Appointmen
     appointment.provider, appointment.location = provider, location
     appointment.overbook_reason = move.overbook_reason
     appointment.confirmed_at = None
+    appointment.detached = appointment.series_id is not None
     appointment.save()
     if place is not None:
         occupy_instead(appointment, place)

@@ -22,7 +22,7 @@ from appointments.local_time import (
 )
 from appointments.models import AppointmentType
 from appointments.problems import refuse
-from config.api.problem import Forbidden
+from config.api.problem import Forbidden, ValidationProblem
 from patients.models import Patient
 from practices.models import Closure, Location, Practice, PracticePolicy, Resource
 from practices.tenancy import Actor, active_practice_id
@@ -59,31 +59,52 @@ def check_parts(visit_type: AppointmentType, provider: ProviderProfile, location
 
 def check_time(start: datetime, end: datetime, *, by: Actor, own: bool) -> None:
     """Notice, horizon and length. Past visits need the overbooking area's right."""
-    if not start < end <= start + MAX_LENGTH:
-        raise refuse("end", "invalid_length", "The end must be after the start, by a day at most.")
-    now = timezone.now()
     policy = PracticePolicy.objects.first() or PracticePolicy()
+    refusal = time_refusal(start, end, policy=policy, now=timezone.now(), past=may(by, Area.OVERBOOK, own=own))
+    if refusal is not None:
+        raise refusal
+
+
+def time_refusal(
+    start: datetime, end: datetime, *, policy: PracticePolicy, now: datetime, past: bool
+) -> ValidationProblem | None:
+    """What `check_time` would raise; `past`: whether a time that has passed may be booked."""
+    if not start < end <= start + MAX_LENGTH:
+        return refuse("end", "invalid_length", "The end must be after the start, by a day at most.")
     if start < now:
-        if not may(by, Area.OVERBOOK, own=own):
-            raise refuse("start", "in_the_past", "Only some roles may book a time that has passed.")
-        return
+        return None if past else refuse("start", "in_the_past", "Only some roles may book a time that has passed.")
     if start < now + timedelta(minutes=policy.min_notice_minutes):
-        raise refuse("start", "too_soon", f"Book at least {policy.min_notice_minutes} minutes ahead.")
+        return refuse("start", "too_soon", f"Book at least {policy.min_notice_minutes} minutes ahead.")
     if start > now + timedelta(days=policy.horizon_days):
-        raise refuse("start", "too_far_ahead", f"Book at most {policy.horizon_days} days ahead.")
+        return refuse("start", "too_far_ahead", f"Book at most {policy.horizon_days} days ahead.")
+    return None
 
 
 def check_closures(start: datetime, end: datetime, location: Location, zone: str) -> None:
     """Closures are wall-clock days, or hours of days, of the practice or the location."""
-    spans = offset_spans(ZoneInfo(zone), floor_seconds(start), ceil_seconds(end))
-    first, last = days_of(spans)
+    refusal = closure_refusal(start, end, closures_between(start, end, location, zone), zone)
+    if refusal is not None:
+        raise refusal
+
+
+def closures_between(start: datetime, end: datetime, location: Location, zone: str) -> list[DatedHours]:
+    first, last = days_of(offset_spans(ZoneInfo(zone), floor_seconds(start), ceil_seconds(end)))
     closures = Closure.objects.filter(
         Q(location=location) | Q(location=None),
         start_date__lte=date.fromordinal(last),
         end_date__gte=date.fromordinal(first),
     ).values_list("start_date", "end_date", "start_time", "end_time")
-    if any(instants_in(DatedHours(*closure).windows(first, last), spans) for closure in closures):
-        raise refuse("start", "closed", "The location is closed at this time.")
+    return [DatedHours(*closure) for closure in closures]
+
+
+def closure_refusal(
+    start: datetime, end: datetime, closures: Sequence[DatedHours], zone: str
+) -> ValidationProblem | None:
+    spans = offset_spans(ZoneInfo(zone), floor_seconds(start), ceil_seconds(end))
+    days = days_of(spans)
+    if any(instants_in(closure.windows(*days), spans) for closure in closures):
+        return refuse("start", "closed", "The location is closed at this time.")
+    return None
 
 
 def may(by: Actor, area: Area, *, own: bool, access: Access = Access.WRITE) -> bool:

@@ -1,4 +1,5 @@
 from appointments.views.appointment import AppointmentViewSet
+from appointments.views.series import AppointmentSeriesViewSet
 from appointments.views.settings import (
     AppointmentTypeViewSet,
     AvailabilityExceptionViewSet,
@@ -6,6 +7,7 @@ from appointments.views.settings import (
 )
 
 __all__ = [
+    "AppointmentSeriesViewSet",
     "AppointmentTypeViewSet",
     "AppointmentViewSet",
     "AvailabilityExceptionViewSet",

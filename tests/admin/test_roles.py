@@ -21,7 +21,11 @@ from tests.rows import SETUP, make_row, tenant_models
 
 READ_ONLY = {"audit.AuditEvent", "integrations.Message"}
 NEVER_ADDED = READ_ONLY | {"accounts.Membership", "practices.PracticePolicy"}
-NEVER_DELETED = (NEVER_ADDED - {"accounts.Membership"}) | {"patients.Patient", "appointments.Appointment"}
+NEVER_DELETED = (NEVER_ADDED - {"accounts.Membership"}) | {
+    "patients.Patient",
+    "appointments.Appointment",
+    "appointments.AppointmentSeries",
+}
 
 
 def tenant_pages() -> list[type[TenantModel]]:
