@@ -9,6 +9,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminC
 from accounts.permissions import sees_only_own
 from accounts.roles import Access, Area, allowed
 from appointments.models import AppointmentType, AvailabilityException, AvailabilityRule
+from appointments.services.availability import save_hours
 from practices.admin.badges import badge
 from practices.admin.base import TenantAdmin
 from practices.models import Resource
@@ -64,6 +65,9 @@ class OwnCalendarAdmin(TenantAdmin):
                 resources = resources.filter(provider__membership__user=current_actor().id)
             kwargs["queryset"] = resources
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def store(self, request: HttpRequest, obj: Any, form: Any, *, change: bool) -> None:
+        save_hours(obj)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return self._may(Access.WRITE)

@@ -11,6 +11,7 @@ from appointments.serializers import (
     AvailabilityExceptionSerializer,
     AvailabilityRuleSerializer,
 )
+from appointments.services.availability import save_hours
 from config.api.problem import Forbidden
 from config.api.views import ArchivedModelViewSet, ModelViewSet
 from practices.models import Resource
@@ -43,11 +44,15 @@ class _AvailabilityViewSet(ModelViewSet[Any]):
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> Any:
         self._check_calendar(serializer)
-        return super().perform_create(serializer)
+        model: Any = self.get_queryset().model
+        return save_hours(model(**serializer.validated_data))
 
     def perform_update(self, serializer: BaseSerializer[Any]) -> Any:
         self._check_calendar(serializer)
-        return super().perform_update(serializer)
+        row: Any = serializer.instance
+        for name, value in serializer.validated_data.items():
+            setattr(row, name, value)
+        return save_hours(row)
 
     @staticmethod
     def _check_calendar(serializer: BaseSerializer[Any]) -> None:
