@@ -27,7 +27,5 @@ def on_admin_login_failure(
 
 def announce_failure(request: HttpRequest, email: str, reason: str = "invalid_credentials") -> None:
     """Call it outside any scope. The address is looked up so that its owner's practices can be told."""
-    user = User.objects.filter(email=email.strip().lower()).only("pk").first()
-    signals.login_failed.send(
-        User, email_hash=email_hash(email), user_id=user.pk if user else None, reason=reason, request=request
-    )
+    user_id = User.objects.filter(email=email.strip().lower()).values_list("pk", flat=True).first()
+    signals.login_failed.send(User, email_hash=email_hash(email), user_id=user_id, reason=reason, request=request)

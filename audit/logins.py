@@ -1,22 +1,27 @@
 """Logins, failed ones and log-outs, of the API and the admin."""
 
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.signals import user_logged_in, user_logged_out
-from django.db import models
+from django.db import models, transaction
 from django.http import HttpRequest
+from django.utils import timezone
 
 from accounts import signals
 from accounts.models import Membership, User
 from audit.models import AuditEvent
-from audit.recording import record, record_apart
+from audit.recording import record, record_apart, record_on_platform
+from audit.tasks import queue_login_failure
 from config.api.client import client_address
 from practices.middleware import operation_of
-from practices.tenancy import NO_CONTEXT, Actor, Scope, current_scope, identity_scope, own_rows
+from practices.tenancy import Actor, Scope, current_scope, identity_scope, own_rows
 
 Action = AuditEvent.Action
 USER = "accounts.user"
+REFUSED = 401
 
 
 def connect() -> None:
@@ -59,8 +64,39 @@ def on_second_factor_change(sender: object, user_id: UUID, change: str, **kwargs
 def on_login_failure(
     sender: object, email_hash: str, user_id: UUID | None, reason: str, request: HttpRequest | None, **kwargs: Any
 ) -> None:
+    """At once in the platform's log, in those of the user's practices by a job: what an attempt costs here must not
+    depend on whether anybody has the address, or the time it takes would tell.
+    """
+    at = timezone.now()
+    attempt = failed_attempt(email_hash)
+    if request is not None:
+        _add_origin(attempt, request)
+    with transaction.atomic():
+        record_on_platform(attempt, Action.LOGIN_FAILED, USER, user_id, reason=reason, status=REFUSED, at=at)
+        queue_login_failure(
+            {
+                "user_id": str(user_id) if user_id else None,
+                "email_hash": email_hash,
+                "reason": reason,
+                "request_id": attempt.request_id,
+                "ip": attempt.ip,
+                "operation": attempt.operation,
+                "at": at.isoformat(),
+            }
+        )
+
+
+def failed_attempt(email_hash: str, *, request_id: str = "", ip: str | None = None, operation: str = "") -> Scope:
+    """What is known of somebody who didn't get in."""
     actor = Actor(kind="anonymous", label=f"email:{email_hash}")
-    _record_everywhere(Action.LOGIN_FAILED, actor, user_id, request, reason=reason, status=401)
+    return Scope(None, actor, request_id, ip, operation=operation)
+
+
+@transaction.atomic
+def record_in_practices(attempt: Scope, user_id: UUID, *, reason: str, at: datetime) -> None:
+    for practice_id in _practices_of(user_id):
+        there = replace(attempt, practice_id=practice_id, before_commit=[])
+        record_apart(there, Action.LOGIN_FAILED, USER, user_id, reason=reason, status=REFUSED, at=at)
 
 
 def on_admin_login(sender: object, user: User, request: HttpRequest | None = None, **kwargs: Any) -> None:
@@ -81,22 +117,22 @@ def _record_of_admin(action: str, user: User, request: HttpRequest | None) -> No
         _record_everywhere(action, Actor.user(user.pk, label=str(user)), user.pk, request)
 
 
-def _record_everywhere(
-    action: str, actor: Actor, user_id: UUID | None, request: HttpRequest | None, **more: Any
-) -> None:
+def _record_everywhere(action: str, actor: Actor, user_id: UUID, request: HttpRequest | None, **more: Any) -> None:
     """In the platform's log, and in that of every practice the user is a member of."""
     scope = Scope(None, actor)
     if request is not None:
-        scope.request_id, scope.ip = getattr(request, "request_id", ""), client_address(request) or None
-        scope.operation = operation_of(request)
+        _add_origin(scope, request)
     for practice_id in (None, *_practices_of(user_id)):
         scope.practice_id = practice_id
         record_apart(scope, action, USER, user_id, **more)
 
 
-def _practices_of(user_id: UUID | None) -> list[UUID]:
-    """Asked for an unknown user as well, so that the answer takes as long."""
-    known = user_id or NO_CONTEXT
-    with identity_scope(known):
-        members = own_rows(Membership).filter(user_id=known, status=Membership.Status.ACTIVE)
+def _add_origin(scope: Scope, request: HttpRequest) -> None:
+    scope.request_id, scope.ip = getattr(request, "request_id", ""), client_address(request) or None
+    scope.operation = operation_of(request)
+
+
+def _practices_of(user_id: UUID) -> list[UUID]:
+    with identity_scope(user_id):
+        members = own_rows(Membership).filter(user_id=user_id, status=Membership.Status.ACTIVE)
         return list(members.values_list("practice_id", flat=True))

@@ -5,6 +5,7 @@ What a savepoint undid is left out, and an event that can't be written undoes wh
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -187,12 +188,13 @@ def _event(
     changes: dict[str, Any] | None = None,
     reason: str = "",
     status: int | None = None,
+    at: datetime | None = None,
 ) -> Event:
     actor = scope.actor
     return {
         "id": new_id(),
         "practice_id": scope.practice_id,
-        "at": timezone.now(),
+        "at": at or timezone.now(),
         "actor_kind": actor.kind,
         "actor_id": actor.id,
         "actor_label": actor.label,

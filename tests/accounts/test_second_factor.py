@@ -21,6 +21,7 @@ from tests.accounts.test_tokens import log_in, me, member
 from tests.clients import MemberClient, client_for, client_of
 from tests.factories.accounts import PASSWORD
 from tests.factories.second_factor import RECOVERY, TOTP_SECRET, code_now, enrol
+from tests.integrations.jobs import record_login_failures
 
 MFA = "/api/v1/auth/mfa"
 TOTP = f"{MFA}/totp"
@@ -141,6 +142,7 @@ def test_wrong_code_is_refused(enrolled: MemberClient, otp: str) -> None:
 
 def test_wrong_code_is_in_the_log_as_a_failed_login(enrolled: MemberClient, practice: Practice) -> None:
     assert refusal(log_in(enrolled.user, otp="000000")) == (401, "invalid_credentials", ["/otp"])
+    record_login_failures()
     with practice_scope(practice, actor=BY):
         [event] = AuditEvent.objects.filter(action="login-failed")
     assert (event.entity_id, event.reason) == (enrolled.user.pk, "invalid_otp")

@@ -17,6 +17,7 @@ from practices.models import Location, Practice
 from practices.tenancy import Actor, platform_scope, practice_scope
 from tests.clients import MemberClient, client_for, client_of
 from tests.factories.accounts import PASSWORD, MembershipFactory, UserFactory
+from tests.integrations.jobs import record_login_failures
 
 EVENTS = "/api/v1/audit-events"
 TOKEN = "/api/v1/auth/token"
@@ -121,10 +122,15 @@ def test_failed_login_of_a_member_shows_in_the_practice(practice: Practice, othe
     with practice_scope(practice, actor=SETUP):
         MembershipFactory.create(user=user)
     body = {"grant_type": "password", "username": user.email, "password": "wrong"}
-    assert APIClient().post(TOKEN, body, format="json").status_code == 401
+    headers = {"X-Request-ID": "try-1"}
+    assert APIClient().post(TOKEN, body, format="json", headers=headers).status_code == 401
+    with platform_scope(actor=SETUP):
+        seen = PlatformAuditEvent.objects.get(action="login-failed")
+    record_login_failures()
     with practice_scope(practice, actor=SETUP):
         (event,) = AuditEvent.objects.filter(action="login-failed")
         assert (event.actor_kind, event.entity_id, event.status) == ("anonymous", user.pk, 401)
+        assert (event.at, event.ip, event.request_id) == (seen.at, "127.0.0.1", "try-1")
         assert (event.reason, event.operation) == ("invalid_credentials", "POST auth-token")
         assert user.email not in event.actor_label
     with practice_scope(other_practice, actor=SETUP):
@@ -165,6 +171,7 @@ def test_login_that_renews_the_password_s_hash_is_the_user_s_own_act(practice: P
 def test_failed_login_of_nobody_is_in_the_platform_log() -> None:
     body = {"grant_type": "password", "username": "nobody@example.test", "password": "wrong"}
     assert APIClient().post(TOKEN, body, format="json").status_code == 401
+    record_login_failures()
     with platform_scope(actor=SETUP):
         (event,) = PlatformAuditEvent.objects.filter(action="login-failed")
         assert (event.entity_id, event.practice_id, event.actor_id) == (None, None, None)

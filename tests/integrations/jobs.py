@@ -5,6 +5,7 @@ from typing import Any
 
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from audit.tasks import record_login_failure
 from integrations.tasks import send_notice
 
 
@@ -19,3 +20,9 @@ def send_notices(*, attempts: int = 0) -> None:
     context: Any = SimpleNamespace(job=SimpleNamespace(attempts=attempts))
     for arguments in queued_notices():
         send_notice(context, **arguments)
+
+
+def record_login_failures() -> None:
+    """In the practices' logs."""
+    for job in ProcrastinateJob.objects.filter(task_name=record_login_failure.name):
+        record_login_failure(**job.args)

@@ -1,0 +1,103 @@
+"""Nobody learns from the time an answer takes whether an address has an account."""
+
+import random
+import time
+from collections.abc import Callable
+from itertools import chain
+from math import sqrt
+from statistics import median
+from typing import Any
+
+import pytest
+from django.contrib.auth.hashers import Argon2PasswordHasher, make_password
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from pytest_django.fixtures import Settings
+from rest_framework.test import APIClient
+
+from accounts.models import User
+from practices.models import Practice
+from practices.tenancy import Actor, practice_scope
+from tests.factories.accounts import MembershipFactory, UserFactory
+
+TRIES = 400
+CHANCE = 4  # standard deviations: by chance alone, less than one run in 10,000 fails
+BY = Actor.system("tests")
+
+pytestmark = pytest.mark.django_db
+
+
+class Cheap(Argon2PasswordHasher):
+    """As slow as one statement. At its real price the hash would hide differences of everything beside it, whereas
+    leaving it out for an address nobody has is found at this price too.
+    """
+
+    time_cost, memory_cost, parallelism = 1, 4096, 1
+
+
+@pytest.fixture
+def account(practice: Practice, other_practice: Practice, settings: Settings) -> User:
+    """A member of two practices, in whose logs the attempts are noted as well."""
+    settings.RATELIMIT_ENABLE = False
+    settings.PASSWORD_HASHERS = [f"{__name__}.Cheap"]
+    user = UserFactory.create(password=make_password("violet-tractor-sings"))
+    for each in (practice, other_practice):
+        with practice_scope(each, actor=BY):
+            MembershipFactory.create(user=user, roles=["provider"])
+    return user
+
+
+def log_in(email: str) -> Any:
+    body = {"grant_type": "password", "username": email, "password": "not-the-password"}
+    return APIClient().post("/api/v1/auth/token", body)
+
+
+def ask_for_link(email: str) -> Any:
+    return APIClient().post("/api/v1/auth/password/reset", {"email": email})
+
+
+def times(ask: Callable[[str], Any], emails: tuple[str, str]) -> list[list[float]]:
+    """Milliseconds of each try, in pairs of random order: whatever else the machine does hits both alike."""
+    taken: list[list[float]] = [[], []]
+    for _ in range(TRIES):
+        for which in random.sample((0, 1), 2):
+            begun = time.perf_counter()
+            ask(emails[which])
+            taken[which].append((time.perf_counter() - begun) * 1000)
+    return taken
+
+
+def rank_test(one: list[float], other: list[float]) -> float:
+    """Mann and Whitney's: by how many standard deviations one's ranks are off what chance gives (no ties in times)."""
+    ranked = sorted(chain(((value, 0) for value in one), ((value, 1) for value in other)))
+    ranks = sum(rank for rank, (_, which) in enumerate(ranked, start=1) if which == 0)
+    n, m = len(one), len(other)
+    return (ranks - n * (n + m + 1) / 2) / sqrt(n * m * (n + m + 1) / 12)
+
+
+def median_error(one: list[float], other: list[float]) -> float:
+    """The standard error of the difference of two medians, from each sample's own median deviation."""
+    spreads = [1.4826 * median(abs(value - median(each)) for value in each) for each in (one, other)]
+    return sqrt(sum(1.2533**2 * spread**2 / TRIES for spread in spreads))
+
+
+@pytest.mark.parametrize("ask", [log_in, ask_for_link])
+def test_answers_take_as_long_for_an_address_nobody_has(account: User, ask: Callable[[str], Any]) -> None:
+    emails = (account.email, "nobody.has.this@example.test")
+    for email in emails:
+        ask(email)
+    one, other = times(ask, emails)
+    by_median, by_rank = (median(one) - median(other)) / median_error(one, other), rank_test(one, other)
+    figures = f"medians {median(one):.2f} and {median(other):.2f} ms, {by_median:.1f} and {by_rank:.1f} deviations"
+    assert max(abs(by_median), abs(by_rank)) < CHANCE, figures
+
+
+def test_answers_are_alike_and_ask_the_database_as_much(account: User) -> None:
+    def attempt(email: str) -> tuple[Any, ...]:
+        with CaptureQueriesContext(connection) as queries:
+            response = log_in(email)
+        headers = {name: value for name, value in response.headers.items() if name != "X-Request-ID"}
+        body = {name: value for name, value in response.json().items() if name != "request_id"}
+        return response.status_code, body, headers, len(queries)
+
+    assert attempt(account.email) == attempt("nobody.has.this@example.test")
