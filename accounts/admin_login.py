@@ -16,6 +16,7 @@ from accounts.models import Membership, User
 from accounts.sessions import Origin, practices_open_to, replace_password
 from config.api import throttling
 from config.api.client import client_address
+from config.api.devices import device_token, remember
 from practices.middleware import SESSION_PRACTICE, operation_of
 from practices.tenancy import Actor, platform_scope, practice_scope
 
@@ -65,6 +66,7 @@ def log_in(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase
         enter_platform(request)
     elif len(open_to) == 1:
         enter(request, open_to[0])
+    remember(response, user.email, device_token(request, user.email))
     return response
 
 

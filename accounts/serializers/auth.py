@@ -16,6 +16,10 @@ COOKIE = (
     "Have the refresh token put into a cookie that scripts can't read, instead of the answer. For pages of our own"
     " origin or of CORS_ALLOWED_ORIGINS on the same site, which the Origin header must name (403 otherwise)."
 )
+DEVICE = (
+    "From an earlier login on this device, for who keeps no cookies: attempts are then counted apart from strangers',"
+    " who can't lock this device out. It opens nothing."
+)
 ACCESS_NAMES = [level.name.lower() for level in Access]
 
 
@@ -46,6 +50,7 @@ class TokenRequest(StrictSerializer):
     practice = TextField(required=False, max_length=60, help_text="Id or slug; needed by members of several practices.")
     refresh_token = SecretField(required=False, help_text="Left out, the cookie's is taken.")
     cookie = BooleanField(default=False, help_text=COOKIE)
+    device_token = SecretField(required=False, max_length=400, help_text=DEVICE)
     scope = TextField(required=False, allow_blank=True, max_length=1000, help_text="Ignored.")
     client_id = TextField(required=False, allow_blank=True, max_length=1000, help_text="Ignored.")
     client_secret = SecretField(required=False, allow_blank=True, help_text="Ignored.")
@@ -72,6 +77,9 @@ class PracticeSummary(StrictModelSerializer[Practice]):
 class TokenResponse(serializers.Serializer[Login]):
     access_token = serializers.CharField(source="session", read_only=True)
     refresh_token = serializers.CharField(source="session", read_only=True, help_text="Empty when the cookie has it.")
+    device_token = serializers.CharField(
+        read_only=True, help_text="After logging in with a password, else empty: see the request's."
+    )
     token_type = serializers.CharField(read_only=True, help_text="Always `bearer`.")
     expires_in = serializers.IntegerField(read_only=True, help_text="Seconds.")
     practice = PracticeSummary(read_only=True)
@@ -82,6 +90,7 @@ class TokenResponse(serializers.Serializer[Login]):
         return {
             "access_token": tokens.access_token(instance.session),
             "refresh_token": "" if self.context.get("cookie") else tokens.refresh_token(instance.session),
+            "device_token": "",
             "token_type": "bearer",
             "expires_in": tokens.expires_in(),
             "practice": PracticeSummary(instance.practice).data,

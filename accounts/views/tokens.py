@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import APIException
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -36,7 +37,9 @@ from accounts.sessions import (
     start_session,
 )
 from accounts.tokens import ExpiredTokenError, TokenError, read_refresh_token
+from config.api import throttling
 from config.api.client import client_address
+from config.api.devices import device_token, remember
 from config.api.origin import refuse_foreign_origin
 from config.api.parsers import JSONParser
 from config.api.problem import FieldError, Forbidden, NotAuthenticated, Problem, ValidationProblem
@@ -76,7 +79,27 @@ class TokenView(APIView):
             return token_response(_renew(token, origin_of(request._request)), cookie=cookie)
         if body["cookie"]:
             refuse_foreign_origin(request._request)  # or another site could log its visitors in as somebody else
-        return token_response(_log_in(request._request, body), cookie=body["cookie"])
+        login = _log_in(request._request, body)
+        token = device_token(request._request, login.user.email, body.get("device_token", ""))
+        response = token_response(login, cookie=body["cookie"], device_token=token)
+        remember(response, login.user.email, token)
+        return response
+
+    def get_limits(self, request: Request) -> list[throttling.Limit]:
+        """Renewing with a token of ours is no guessing: it counts as a request of its user's, as many as may share an
+        address.
+        """
+        try:
+            body = request.data if isinstance(request.data, dict) else {}
+        except APIException:
+            body = {}
+        if body.get("grant_type") == "refresh_token":
+            with suppress(TokenError):
+                token = body.get("refresh_token") or request.COOKIES.get(refresh_cookie.NAME, "")
+                return [throttling.user_limit(read_refresh_token(token).user_id)]
+        known = body.get("device_token")
+        account = self.get_limited_account(request)
+        return throttling.auth_limits(request._request, account, known if isinstance(known, str) else "")
 
 
 class LogoutView(APIView):

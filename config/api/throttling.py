@@ -16,6 +16,7 @@ from django_ratelimit.core import get_usage
 from redis.exceptions import RedisError
 
 from config.api.client import address_group, client_address
+from config.api.devices import known_device
 from config.api.problem import RateLimited
 
 logger = structlog.get_logger(__name__)
@@ -62,13 +63,17 @@ def anonymous_limit(request: HttpRequest) -> Limit:
     return Limit("anonymous", address_group(client_address(request)))
 
 
-def auth_limits(request: HttpRequest, account: str | None) -> list[Limit]:
-    """Per address and per account; the account's name is only kept as a hash."""
-    limits = [Limit("auth_address", address_group(client_address(request)), closed=True)]
-    if account:
-        digest = hashlib.sha256(account.strip().casefold().encode(errors="replace")).hexdigest()
-        limits.append(Limit("auth_account", digest, closed=True))
-    return limits
+def auth_limits(request: HttpRequest, account: str | None, device_token: str = "") -> list[Limit]:
+    """Per address and per account, whose name is only kept as a hash; for a device that the account knows, per device,
+    so that neither strangers nor neighbours behind one address keep its people out.
+    """
+    address = Limit("auth_address", address_group(client_address(request)), closed=True)
+    if not account:
+        return [address]
+    digest = hashlib.sha256(account.strip().casefold().encode(errors="replace")).hexdigest()
+    if device := known_device(request, account, device_token):
+        return [Limit("auth_account", f"{digest}:{device}", closed=True)]
+    return [address, Limit("auth_account", digest, closed=True)]
 
 
 def consume(request: HttpRequest, limits: Iterable[Limit]) -> list[Usage]:

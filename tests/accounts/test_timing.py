@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 import pytest
-from django.contrib.auth.hashers import Argon2PasswordHasher, make_password
+from django.contrib.auth.hashers import make_password
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django.fixtures import Settings
@@ -18,6 +18,7 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from practices.models import Practice
 from practices.tenancy import Actor, practice_scope
+from tests.accounts.hashers import CHEAP
 from tests.factories.accounts import MembershipFactory, UserFactory
 
 TRIES = 400
@@ -27,19 +28,15 @@ BY = Actor.system("tests")
 pytestmark = pytest.mark.django_db
 
 
-class Cheap(Argon2PasswordHasher):
-    """As slow as one statement. At its real price the hash would hide differences of everything beside it, whereas
-    leaving it out for an address nobody has is found at this price too.
-    """
-
-    time_cost, memory_cost, parallelism = 1, 4096, 1
-
-
 @pytest.fixture
 def account(practice: Practice, other_practice: Practice, settings: Settings) -> User:
-    """A member of two practices, in whose logs the attempts are noted as well."""
+    """A member of two practices, in whose logs the attempts are noted as well.
+
+    At its real price the hash would hide differences of everything beside it; that it is left out for an address
+    nobody has is found at this price too.
+    """
     settings.RATELIMIT_ENABLE = False
-    settings.PASSWORD_HASHERS = [f"{__name__}.Cheap"]
+    settings.PASSWORD_HASHERS = CHEAP
     user = UserFactory.create(password=make_password("violet-tractor-sings"))
     for each in (practice, other_practice):
         with practice_scope(each, actor=BY):
