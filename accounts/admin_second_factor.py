@@ -44,17 +44,29 @@ class CodeForm(forms.Form):
     )
 
 
+class FirstCodeForm(CodeForm):
+    """No recovery code is known yet."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["otp"].help_text = "Six digits, a new one every 30 seconds."
+
+
 class PasswordForm(forms.Form):
     password = forms.CharField(
         label="Your password",
         strip=False,
         max_length=1000,
-        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "current-password"}),
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "current-password", "autofocus": True}),
     )
 
 
 class PasswordAndCodeForm(PasswordForm, CodeForm):
     field_order = ("password", "otp")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["otp"].widget.attrs.pop("autofocus")
 
 
 # --- Logging in -------------------------------------------------------------------------------------
@@ -143,7 +155,7 @@ def setting_up(request: HttpRequest, site: "PracticeAdminSite") -> HttpResponseB
     state = second_factor.status_of(user)
     forms_: dict[str, Any] = {
         "begin": PasswordForm(),
-        "confirm": CodeForm(),
+        "confirm": FirstCodeForm(),
         "change": PasswordAndCodeForm(),
     }
     context = {**site.each_context(request), "title": "Second factor", "state": state, **forms_, **page}
@@ -159,7 +171,7 @@ def _begin(request: HttpRequest, user: User) -> dict[str, Any]:
 
 
 def _confirm(request: HttpRequest, user: User) -> dict[str, Any]:
-    form = CodeForm(request.POST)
+    form = FirstCodeForm(request.POST)
     try:
         enrolled = enrolment.confirm_enrolment(by=user, code=form.cleaned_data["otp"]) if form.is_valid() else None
     except second_factor.WrongCode:

@@ -48,17 +48,23 @@ def on_replay(sender: type[models.Model], session: models.Model, **kwargs: Any) 
 
 
 def on_password_changed(sender: object, user: User, **kwargs: Any) -> None:
-    """Changing the user's row is an event already; one outside any practice shows in those they belong to as well."""
-    scope = current_scope()
-    if scope is None or scope.practice_id is not None:
-        return
-    for practice_id in _practices_of(user.pk):
-        there = Scope(practice_id, scope.actor, scope.request_id, scope.ip, operation=scope.operation)
-        record_apart(there, Action.UPDATE, USER, user.pk, changes={"password": None})
+    """Changing the user's row is an event already."""
+    _tell_practices(user.pk, {"password": None})
 
 
 def on_second_factor_change(sender: object, user_id: UUID, change: str, **kwargs: Any) -> None:
     record(Action.UPDATE, USER, user_id, changes={"second_factor": [None, change]})
+    _tell_practices(user_id, {"second_factor": [None, change]})
+
+
+def _tell_practices(user_id: UUID, changes: dict[str, Any]) -> None:
+    """What happens to a user outside any practice shows in those they belong to as well."""
+    scope = current_scope()
+    if scope is None or scope.practice_id is not None:
+        return
+    for practice_id in _practices_of(user_id):
+        there = Scope(practice_id, scope.actor, scope.request_id, scope.ip, operation=scope.operation)
+        record_apart(there, Action.UPDATE, USER, user_id, changes=changes)
 
 
 def on_login_failure(

@@ -53,6 +53,13 @@ def require(practice: Practice, *roles: str) -> None:
         PracticePolicy.objects.create(mfa_required_roles=list(roles))
 
 
+def told(practice: Practice, user: User) -> list[str]:
+    """What the practice's log says of the user's second factor."""
+    with practice_scope(practice, actor=SETUP):
+        events = AuditEvent.objects.filter(entity="accounts.user", entity_id=user.pk, action="update").order_by("at")
+        return [event.changes["second_factor"][1] for event in events if "second_factor" in event.changes]
+
+
 def set_up(client: Client) -> tuple[str, Any]:
     """Through the page as a browser would; the secret, and the page with the recovery codes."""
     page = client.post(PAGE, {"step": "begin", "password": PASSWORD})
@@ -87,6 +94,13 @@ def test_code_logs_in_once_and_a_recovery_code_too(user: User) -> None:
         assert (SESSION_KEY in client.session) == (status == 302)
 
 
+def test_recovery_code_used_in_the_admin_is_in_the_practices_log(user: User, practice: Practice) -> None:
+    enrol(user)
+    client, _ = give_password(user)
+    client.post(CODE, {"otp": RECOVERY})
+    assert told(practice, user) == ["recovery code used"]
+
+
 def test_code_used_at_the_api_is_used(user: User) -> None:
     enrol(user)
     code = code_now()
@@ -98,6 +112,7 @@ def test_code_used_at_the_api_is_used(user: User) -> None:
 def test_wrong_code_is_a_failed_login_and_limited(user: User, practice: Practice, settings: Settings) -> None:
     enrol(user)
     settings.RATELIMIT_ENABLE = True
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "auth_account": "5/d"}  # no new minute begins meanwhile
     client, _ = give_password(user)
     assert [client.post(CODE, {"otp": "000000"}).status_code for _ in range(5)] == [401] * 4 + [429]
     assert client.post(CODE, {"otp": code_now()}).status_code == 429
@@ -236,7 +251,9 @@ def test_password_page_goes_on_working(client: Client) -> None:
     assert client.get("/admin/").status_code == 200
 
 
-def test_superuser_removes_the_app_of_a_lost_telephone(client: Client, user: User, root: User) -> None:
+def test_superuser_removes_the_app_of_a_lost_telephone(
+    client: Client, user: User, root: User, practice: Practice
+) -> None:
     platform = admin_client(root, None)
     platform.get(url(User, "change", user.pk))
     done = platform.post(url(User, "do", user.pk, "remove-second-factor"))
@@ -245,6 +262,7 @@ def test_superuser_removes_the_app_of_a_lost_telephone(client: Client, user: Use
         assert not TotpDevice.objects.exists()
     assert client.get("/admin/").headers["Location"].startswith(LOGIN)
     assert give_password(user)[1].headers["Location"] == "/admin/"
+    assert told(practice, user) == ["removed"]
     enrol(root)
     refused = platform.post(url(User, "do", root.pk, "remove-second-factor"), follow=True)
     assert "can&#x27;t be done now" in refused.content.decode()
