@@ -37,6 +37,7 @@ PAGES: tuple[tuple[str, tuple[Page, ...]], ...] = (
         "Team",
         (
             ("Members", "badge", "accounts.Membership"),
+            ("Invitations", "mail", "accounts.Invitation"),
             ("Providers", "stethoscope", "accounts.ProviderProfile"),
         ),
     ),
@@ -51,6 +52,7 @@ PAGES: tuple[tuple[str, tuple[Page, ...]], ...] = (
             ("Cancellation reasons", "event_repeat", "practices.CancellationReason"),
             ("Reminders", "notifications_active", "appointments.ReminderRule"),
             ("Message templates", "edit_note", "integrations.MessageTemplate"),
+            ("API keys", "key", "accounts.ApiKey"),
         ),
     ),
     ("Oversight", (("Audit log", "policy", "audit.AuditEvent"),)),

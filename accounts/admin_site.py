@@ -20,6 +20,7 @@ from unfold.sites import UnfoldAdminSite
 
 from accounts import admin_password_reset
 from accounts.admin_autocomplete import AutocompleteView
+from accounts.admin_invitation import accept_invitation
 from accounts.admin_login import AdminPasswordForm, LoginForm, log_in, too_many_attempts
 from accounts.admin_login import choose as choose_practice
 from accounts.admin_second_factor import PasswordStep, code_step, setting_up
@@ -99,6 +100,7 @@ class PracticeAdminSite(UnfoldAdminSite):
             path("password-reset/", never_cache(self.password_reset), name="password_reset"),
             path("login/code/", never_cache(self.code), name="login_code"),
             path("second-factor/", self.admin_view(self.second_factor), name="second_factor"),
+            path("invitation/", never_cache(self.invitation), name="invitation"),
             *urls,
         ]
 
@@ -110,6 +112,9 @@ class PracticeAdminSite(UnfoldAdminSite):
 
     def password_reset(self, request: HttpRequest) -> HttpResponseBase:
         return admin_password_reset.choose(request, self)
+
+    def invitation(self, request: HttpRequest) -> HttpResponseBase:
+        return accept_invitation(request, self)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
         if request.user.is_authenticated and request.method == "GET":

@@ -74,6 +74,8 @@ def _web(values: Mapping[str, Any]) -> Iterator[str]:
         yield "PUBLIC_URL is missing or not https: set it to the address that browsers use."
     elif not values["PASSWORD_RESET_URL"].startswith("https://"):  # it begins with PUBLIC_URL by default
         yield "PASSWORD_RESET_URL is not https: set it to the page that links for a new password open, or unset it."
+    elif not values["INVITATION_URL"].startswith("https://"):
+        yield "INVITATION_URL is not https: set it to the page that links of invitations open, or unset it."
     origins = [*values["CORS_ALLOWED_ORIGINS"], *values["CSRF_TRUSTED_ORIGINS"]]
     if any(not origin.startswith("https://") for origin in origins):
         yield "CORS_ALLOWED_ORIGINS or CSRF_TRUSTED_ORIGINS has an origin without https: correct it."

@@ -109,6 +109,7 @@ UNSCOPED_PATHS = [
     f"{ADMIN_PATH}practice/",
     f"{ADMIN_PATH}forgot-password/",
     f"{ADMIN_PATH}password-reset/",
+    f"{ADMIN_PATH}invitation/",
 ]
 ASGI_APPLICATION = "config.asgi.application"
 APPEND_SLASH = True
@@ -365,8 +366,8 @@ VENDOR_TIMEOUT_SECONDS = env.float("VENDOR_TIMEOUT_SECONDS", 10.0)
 PUBLIC_URL = env.str("PUBLIC_URL", "http://localhost:8000")
 # The page that the mailed link opens, its token after the #, where no server and no log sees it.
 PASSWORD_RESET_URL = env.str("PASSWORD_RESET_URL", f"{PUBLIC_URL}{ADMIN_PATH}password-reset/")
-# The page that reads an invitation's token from behind the `#`, which no server logs, and calls the API with it.
-INVITATION_URL = env.str("INVITATION_URL", f"{PUBLIC_URL.rstrip('/')}/invitations/accept")
+# The same for the link of an invitation.
+INVITATION_URL = env.str("INVITATION_URL", f"{PUBLIC_URL}{ADMIN_PATH}invitation/")
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "practice@example.test")
 EMAIL_BACKEND = {
     "console": "django.core.mail.backends.console.EmailBackend",

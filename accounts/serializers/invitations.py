@@ -43,7 +43,7 @@ class InvitationRequest(StrictSerializer):
 
 
 class AcceptanceRequest(StrictSerializer):
-    token = SecretField(max_length=200, help_text="From the link in the mail, after `#token=`.")
+    token = SecretField(max_length=200, help_text="From the link in the mail, after its `#`.")
     name = TextField(max_length=200, required=False, default="", allow_blank=True, help_text="Of a new user.")
     password = SecretField(
         max_length=1000,

@@ -52,7 +52,7 @@ def _compose(invitation: Invitation, token: str) -> Email:
         "practice": practice,
         "roles": ", ".join(str(Role(role).label) for role in invitation.roles),
         "until": f"{invitation.expires_at:%Y-%m-%d %H:%M}",
-        "link": f"{settings.INVITATION_URL}#token={token}",
+        "link": f"{settings.INVITATION_URL}#{token}",
     }
     return Email(
         to=invitation.email,

@@ -195,7 +195,8 @@ def test_sweep_is_not_empty() -> None:
     assert {"index", "practice", "login", "autocomplete"} < names
     assert "view_on_site" not in names
     known = {"index", "practice", "login", "logout", "password_change", "password_change_done", "autocomplete"}
-    known |= {"jsi18n", "search", "app_list", "admin_password_reset", "password_reset"}
+    known |= {"jsi18n", "search", "app_list", "admin_password_reset", "password_reset", "invitation"}
+    known |= {"login_code", "second_factor"}
     for model in registered():
         meta = model._meta
         known |= {f"{meta.app_label}_{meta.model_name}_{page}" for page in ("changelist", "add", "do", *DETAIL)}

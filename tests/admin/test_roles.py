@@ -19,9 +19,10 @@ from tests.clients import membership_of
 from tests.factories.accounts import UserFactory
 from tests.rows import SETUP, make_row, tenant_models
 
-READ_ONLY = {"audit.AuditEvent", "integrations.Message"}
+READ_ONLY = {"accounts.ApiKey", "audit.AuditEvent", "integrations.Message"}
 NEVER_ADDED = READ_ONLY | {"accounts.Membership", "practices.PracticePolicy"}
 NEVER_DELETED = (NEVER_ADDED - {"accounts.Membership"}) | {
+    "accounts.Invitation",
     "patients.Patient",
     "appointments.Appointment",
     "appointments.AppointmentSeries",

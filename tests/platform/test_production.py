@@ -27,6 +27,7 @@ def safe() -> dict[str, Any]:
         "CORS_ALLOWED_ORIGINS": ["https://app.example.test"],
         "CSRF_TRUSTED_ORIGINS": [],
         "PASSWORD_RESET_URL": "https://app.example.test/reset-password",
+        "INVITATION_URL": "https://app.example.test/accept-invitation",
         "DEBUG": False,
         "RATELIMIT_ENABLE": True,
     }
@@ -61,6 +62,7 @@ def test_complete_settings_are_safe() -> None:
         ("RATELIMIT_ENABLE", False, "RATELIMIT_ENABLE is off"),
         ("PUBLIC_URL", "http://practice.example.test", "PUBLIC_URL is missing or not https"),
         ("PASSWORD_RESET_URL", "http://app.example.test", "PASSWORD_RESET_URL is not https"),
+        ("INVITATION_URL", "http://app.example.test", "INVITATION_URL is not https"),
         ("CORS_ALLOWED_ORIGINS", ["http://app.example.test"], "without https"),
     ],
 )
