@@ -21,6 +21,7 @@ from tests.accounts.test_tokens import me, member
 from tests.admin.pages import admin_client, url
 from tests.factories.accounts import PASSWORD, UserFactory
 from tests.factories.second_factor import RECOVERY, code_now, enrol
+from tests.integrations.jobs import record_login_failures
 from tests.rows import SETUP
 
 LOGIN, CODE = "/admin/login/", "/admin/login/code/"
@@ -116,6 +117,7 @@ def test_wrong_code_is_a_failed_login_and_limited(user: User, practice: Practice
     client, _ = give_password(user)
     assert [client.post(CODE, {"otp": "000000"}).status_code for _ in range(5)] == [401] * 4 + [429]
     assert client.post(CODE, {"otp": code_now()}).status_code == 429
+    record_login_failures()
     with practice_scope(practice, actor=SETUP):
         events = AuditEvent.objects.filter(action="login-failed", entity_id=user.pk)
         assert [event.reason for event in events] == ["invalid_otp"] * 4
