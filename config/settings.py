@@ -353,7 +353,9 @@ WHITENOISE_USE_FINDERS = not STATIC_COLLECTED
 if not STATIC_COLLECTED:
     with contextlib.suppress(OSError):
         STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns about a missing folder
-WHITENOISE_AUTOREFRESH = False
+# Tests make a client, and with it the middleware, thousands of times: reading every static file each time took longer
+# than the requests. They look for a file when it is asked for.
+WHITENOISE_AUTOREFRESH = TESTING
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Vendors ----------------------------------------------------------------------------------------
