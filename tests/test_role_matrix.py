@@ -32,9 +32,9 @@ STATES: dict[str, dict[str, Any]] = {"POST /appointments/{pk}/undo": {"status": 
 """Route -> values of its row, where the role is only asked about once the row's state is right."""
 OF_MEMBER: dict[str, dict[str, Any]] = {
     "practices.Resource": {"kind": "provider"},
-    "appointments.Appointment": {"series": None},
+    "appointments.Appointment": {"series": None, "group": None},
 }
-"""Model -> values that make a row a member's own, besides its keys or instead of one."""
+"""Model -> values that make a row a member's own, besides its keys or instead of some."""
 
 
 @cache

@@ -1,6 +1,7 @@
 from appointments.models.allocation import ResourceAllocation
 from appointments.models.appointment import Appointment
 from appointments.models.availability import AvailabilityException, AvailabilityRule
+from appointments.models.group_visit import GroupVisit
 from appointments.models.reminder import Reminder, ReminderRule, ReminderRuleType
 from appointments.models.series import AppointmentSeries
 from appointments.models.status_event import StatusEvent
@@ -12,6 +13,7 @@ __all__ = [
     "AppointmentType",
     "AvailabilityException",
     "AvailabilityRule",
+    "GroupVisit",
     "Reminder",
     "ReminderRule",
     "ReminderRuleType",

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 from django.db import models
 
 from accounts.models import ProviderProfile
+from appointments.models.group_visit import GroupVisit
 from appointments.models.series import AppointmentSeries
 from appointments.models.visit_type import AppointmentType
 from appointments.querysets import AppointmentManager
@@ -55,6 +56,9 @@ class Appointment(VersionedModel):
         AppointmentSeries, models.PROTECT, null=True, blank=True, related_name="appointments", db_index=False
     )
     series_index = models.PositiveSmallIntegerField(null=True, blank=True)
+    group = SamePracticeForeignKey(
+        GroupVisit, models.PROTECT, null=True, blank=True, related_name="appointments", db_index=False
+    )
     detached = models.BooleanField(default=False, db_default=False, help_text="Moved apart from its series.")
 
     objects: ClassVar[AppointmentManager] = AppointmentManager()
@@ -90,6 +94,11 @@ class Appointment(VersionedModel):
                 fields=["practice", "series", "series_index"],
                 condition=models.Q(series__isnull=False),
                 name="appointment_once_in_its_series",
+            ),
+            models.UniqueConstraint(
+                fields=["practice", "group", "patient"],
+                condition=models.Q(group__isnull=False),
+                name="appointment_once_in_its_group",
             ),
             models.CheckConstraint(
                 condition=models.Q(series__isnull=True, series_index__isnull=True, detached=False)

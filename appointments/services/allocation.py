@@ -15,9 +15,10 @@ from django.utils import timezone
 from appointments import signals
 from appointments.intervals import crowded
 from appointments.local_time import ceil_seconds, floor_seconds
-from appointments.models import Appointment, AppointmentType, ResourceAllocation, StatusEvent
+from appointments.models import Appointment, AppointmentType, GroupVisit, ResourceAllocation, StatusEvent
 from appointments.problems import Occupied, SlotUnavailable
 from appointments.services.demand import Demand
+from appointments.services.groups import leave
 from appointments.transitions import Status
 from practices.models import CancellationReason, Resource
 
@@ -51,7 +52,8 @@ def expire(hold: Appointment) -> None:
         reason=HOLD_EXPIRED,
     )
     hold.status, hold.cancellation_reason, hold.hold_expires_at = Status.CANCELLED, reason, None
-    hold.save(update_fields=["status", "cancellation_reason", "hold_expires_at"])
+    leave(hold)
+    hold.save(update_fields=["status", "cancellation_reason", "hold_expires_at", "group"])
     free(hold)
     signals.appointment_cancelled.send(Appointment, appointment=hold, expired=True)
 
@@ -76,6 +78,8 @@ class Place:
     lanes: list[tuple[Resource, int]]
     start: datetime
     end: datetime
+    group: GroupVisit | None = None
+    """Where there is a seat, instead of lanes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +208,9 @@ def _taken(
     )
     if but:
         rows = rows.exclude(appointment__in=but)
-    lapsed = Q(appointment__status=Status.PENDING, appointment__hold_expires_at__lte=now)
+    lapsed = Q(appointment__status=Status.PENDING, appointment__hold_expires_at__lte=now) & Q(
+        Q(appointment__group=None) | Q(appointment__group__taken=1)
+    )
     marked = rows.annotate(lapsed=ExpressionWrapper(lapsed, output_field=BooleanField())).order_by("start", "id")
     columns = ("resource_id", "lane", "start", "end", "appointment_id", "lapsed")
     return [Taken(*row) for row in marked.values_list(*columns)]

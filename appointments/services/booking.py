@@ -10,8 +10,9 @@ from accounts.models import ProviderProfile
 from appointments import signals
 from appointments.models import Appointment, AppointmentType, StatusEvent
 from appointments.services import rules
-from appointments.services.allocation import Place, find_place, occupied_period, occupy
+from appointments.services.allocation import Place, occupy
 from appointments.services.demand import demand_of
+from appointments.services.seating import find_seat, take
 from appointments.transitions import Status
 from patients.models import Patient
 from practices.models import Location, PracticePolicy, Resource
@@ -61,8 +62,17 @@ def plan(booking: Booking, *, by: Actor) -> Plan:
     rules.check_closures(start, end, booking.location, zone)
     demand = demand_of(booking.appointment_type, booking.provider, booking.location, booking.resources)
     overbook = rules.overbookable(demand.resources, booking.provider, by) if booking.overbook_reason else ()
-    period = occupied_period(booking.appointment_type, start, end)
-    return Plan(start, end, zone, find_place(demand, *period, overbook=overbook))
+    place = find_seat(
+        booking.appointment_type,
+        booking.provider,
+        booking.location,
+        start,
+        end,
+        booking.patient,
+        demand,
+        overbook=overbook,
+    )
+    return Plan(start, end, zone, place)
 
 
 def book(booking: Booking, *, by: Actor) -> Appointment:
@@ -99,7 +109,7 @@ def _save(booking: Booking, planned: Plan) -> Appointment:
     if booking.hold:
         policy = PracticePolicy.objects.first() or PracticePolicy()
         expires = now + timedelta(seconds=policy.hold_ttl_seconds)
-    appointment: Appointment = Appointment.objects.create(
+    appointment = Appointment(
         patient=booking.patient,
         appointment_type=booking.appointment_type,
         provider=booking.provider,
@@ -113,4 +123,6 @@ def _save(booking: Booking, planned: Plan) -> Appointment:
         notes=booking.notes,
         source=booking.source,
     )
+    take(appointment, planned.place)
+    appointment.save(force_insert=True)
     return appointment

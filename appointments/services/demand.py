@@ -42,8 +42,15 @@ def demand_of(
 
 def demand_again(appointment: Appointment, provider: ProviderProfile, location: Location) -> Demand:
     """What a visit occupied, elsewhere or once more. What its type requires may be another, if the same isn't free."""
-    former = Resource.objects.filter(allocations__appointment=appointment)
-    had = list(former.exclude(provider__in=[appointment.provider_id, provider.pk]).order_by("name", "id"))
+    former = Q(allocations__appointment=appointment)
+    if appointment.group_id is not None:
+        former |= Q(allocations__appointment__group=appointment.group_id)
+    had = list(
+        Resource.objects.filter(former)
+        .distinct()
+        .exclude(provider__in=[appointment.provider_id, provider.pk])
+        .order_by("name", "id")
+    )
     required = appointment.appointment_type.required_resource_kinds
     fixed = [rules.provider_resource(provider), *(each for each in had if each.kind not in required)]
     choices = _choices(required, location)

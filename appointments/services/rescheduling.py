@@ -11,8 +11,9 @@ from appointments import signals
 from appointments.models import Appointment, StatusEvent
 from appointments.problems import InvalidTransition
 from appointments.services import rules
-from appointments.services.allocation import Place, find_place, occupied_period, occupy_instead
+from appointments.services.allocation import Place, occupy_instead
 from appointments.services.demand import demand_again
+from appointments.services.seating import find_seat, take
 from appointments.transitions import MOVABLE
 from practices.models import Location
 from practices.tenancy import Actor
@@ -46,8 +47,9 @@ def reschedule(appointment: Appointment, move: Move, *, by: Actor) -> Appointmen
     appointment.overbook_reason = move.overbook_reason
     appointment.confirmed_at = None
     appointment.detached = appointment.series_id is not None
+    goes = place is not None and take(appointment, place)
     appointment.save()
-    if place is not None:
+    if place is not None and goes:
         occupy_instead(appointment, place)
         signals.time_freed.send(Appointment, appointment=appointment, **freed)
     StatusEvent.objects.create(
@@ -105,6 +107,6 @@ def _place(
     if not appointment.blocks:
         return None
     demand = demand_again(appointment, provider, location)
-    period = occupied_period(appointment.appointment_type, start, end)
     overbook = rules.overbookable(demand.resources, provider, overbook_by) if overbook_by else ()
-    return find_place(demand, *period, but=appointment.pk, overbook=overbook)
+    kind, patient = appointment.appointment_type, appointment.patient
+    return find_seat(kind, provider, location, start, end, patient, demand, but=appointment, overbook=overbook)

@@ -8,8 +8,10 @@ from appointments import signals
 from appointments.models import Appointment, StatusEvent
 from appointments.problems import HoldExpired, InvalidTransition, refuse
 from appointments.services import rules
-from appointments.services.allocation import Place, find_place, free, occupied_period, occupy_instead
+from appointments.services.allocation import Place, free, occupy_instead
 from appointments.services.demand import demand_again
+from appointments.services.groups import leave
+from appointments.services.seating import find_seat, take
 from appointments.transitions import BLOCKING, TRANSITIONS, Action, Status, need
 from practices.models import CancellationReason, PracticePolicy
 from practices.tenancy import Actor
@@ -50,10 +52,15 @@ def change_status(appointment: Appointment, action: Action, *, by: Actor, reason
     place = _place_again(appointment) if before not in BLOCKING and after in BLOCKING else None
     _stamp(appointment, before, after, now)
     appointment.status = after
+    leaves = before in BLOCKING and after not in BLOCKING
+    if place is not None:
+        take(appointment, place)
+    elif leaves:
+        leave(appointment)
     appointment.save()
     if place is not None:
         occupy_instead(appointment, place)
-    elif before in BLOCKING and after not in BLOCKING:
+    elif leaves:
         free(appointment)
     StatusEvent.objects.create(
         appointment=appointment, action=action, from_status=before, to_status=after, reason=reason, by_id=by.id
@@ -96,8 +103,16 @@ def _place_again(appointment: Appointment) -> Place:
     if appointment.start is None or appointment.end is None:
         raise InvalidTransition(appointment.status, [])
     demand = demand_again(appointment, appointment.provider, appointment.location)
-    period = occupied_period(appointment.appointment_type, appointment.start, appointment.end)
-    return find_place(demand, *period, but=appointment.pk)
+    return find_seat(
+        appointment.appointment_type,
+        appointment.provider,
+        appointment.location,
+        appointment.start,
+        appointment.end,
+        appointment.patient,
+        demand,
+        but=appointment,
+    )
 
 
 def _announce(appointment: Appointment, before: Status, after: Status) -> None:

@@ -12,7 +12,8 @@ import pytest
 from django.db import connection
 
 from accounts.tokens import access_token
-from appointments.models import Appointment, AppointmentType, AvailabilityRule
+from appointments.models import Appointment, AppointmentType, AvailabilityRule, GroupVisit
+from patients.models import Patient
 from practices.models import Resource
 from practices.services import create_practice
 from practices.tenancy import practice_scope
@@ -22,6 +23,7 @@ from tests.integrations.live import LiveServer
 
 ROUNDS = int(os.environ.get("RACE_ROUNDS", "1"))
 RIVALS = 200
+SEATS = 7
 FEWER = 40 if ROUNDS == 1 else RIVALS
 """In the races of several resources: enough for a deadlock, and quick enough for every run."""
 OVERLAPS = """
@@ -45,6 +47,7 @@ def open_house(transactional_db: None) -> Iterator[Any]:
         house.scan = AppointmentType.objects.create(
             name="Scan", duration=30, buffer_after=5, required_resource_kinds=["equipment"]
         )
+        house.circle = AppointmentType.objects.create(name="Circle", duration=30, max_attendees=SEATS)
         AvailabilityRule.objects.bulk_create(
             AvailabilityRule(
                 resource=part.calendar,
@@ -102,6 +105,7 @@ def test_two_hundred_rivals_get_exactly_what_there_is(open_house: Any) -> None:
         one_slot(open_house, tomorrow_at(15) + timedelta(days=day))
         crossing_sets(open_house, tomorrow_at(17) + timedelta(days=day))
         anybody_with_a_device(open_house, tomorrow_at(19) + timedelta(days=day))
+        seats_of_a_group(open_house, tomorrow_at(21) + timedelta(days=day))
 
 
 def one_slot(house: Any, start: datetime) -> None:
@@ -134,3 +138,18 @@ def anybody_with_a_device(house: Any, start: datetime) -> None:
             1,
             2,
         ]
+
+
+def seats_of_a_group(house: Any, start: datetime) -> None:
+    """Each for another patient; seven get a seat, in one group with one allocation."""
+    with practice_scope(house.practice, actor=SETUP):
+        patients = Patient.objects.bulk_create(
+            Patient(given_name="Bo", family_name=f"Moss {number}", mrn=f"{start:%d}-{number}")
+            for number in range(FEWER)
+        )
+    asked = {"start": start.isoformat(), "appointment_type": str(house.circle.pk)}
+    race(house, [wish(house, **asked, patient=str(patient.pk)) for patient in patients], winners=SEATS)
+    with practice_scope(house.practice, actor=SETUP):
+        group = GroupVisit.objects.get(start=start)
+        assert (group.taken, group.appointments.count()) == (SEATS, SEATS)
+        assert house.calendar.allocations.filter(appointment__group=group, blocking=True).count() == 1

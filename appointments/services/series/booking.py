@@ -12,6 +12,7 @@ from appointments.problems import refuse
 from appointments.services import rules
 from appointments.services.allocation import Place, claim
 from appointments.services.demand import demand_of
+from appointments.services.seating import take
 from appointments.services.series.planning import (
     Clock,
     Occurrence,
@@ -83,7 +84,8 @@ def _plan(booking: SeriesBooking, by: Actor) -> _Plan:
         raise refuse("exdates", "invalid", "This leaves no visit.")
     occurrences = lay_out(walls, length, clock)
     demand = demand_of(booking.appointment_type, booking.provider, booking.location, booking.resources)
-    examine(occurrences, booking.appointment_type, booking.provider, booking.location, clock, demand, by=by)
+    kind, provider, location = booking.appointment_type, booking.provider, booking.location
+    examine(occurrences, kind, provider, location, booking.patient, clock, demand, by=by)
     return _Plan(clock, first, length, occurrences)
 
 
@@ -105,7 +107,7 @@ def _save_visits(
     places: Sequence[Place],
     by: Actor,
 ) -> None:
-    visits: list[Appointment] = Appointment.objects.bulk_create(
+    visits = [
         Appointment(
             patient=booking.patient,
             appointment_type=booking.appointment_type,
@@ -120,7 +122,10 @@ def _save_visits(
             series_index=each.index,
         )
         for each in chosen
-    )
+    ]
+    for visit, place in zip(visits, places, strict=True):
+        take(visit, place)
+    Appointment.objects.bulk_create(visits)
     occupy_each(visits, places)
     StatusEvent.objects.bulk_create(
         StatusEvent(appointment=visit, action="book", to_status=visit.status, to_start=visit.start, by_id=by.id)

@@ -53,6 +53,8 @@ def reschedule_series(
     if scope == Scope.THIS:
         _move_this(_named(series, appointment), move, by)
         return series
+    if series.appointment_type.max_attendees > 1:
+        raise refuse("scope", "group_visit", "Visits of a group are moved one by one.")
     targets = list(_to_come(series, scope, appointment).filter(status__in=_TOGETHER, detached=False))
     if not targets:
         raise NothingToChange()
@@ -141,6 +143,7 @@ def _moved(series: AppointmentSeries, targets: Sequence[Appointment], shift: Shi
         series.appointment_type,
         shift.provider,
         shift.location,
+        series.patient,
         shift.clock,
         demand_again(targets[0], shift.provider, shift.location),
         by=by,

@@ -18,8 +18,9 @@ from appointments.models import AppointmentSeries, AppointmentType
 from appointments.problems import Occupied, SlotUnavailable, refuse
 from appointments.recurrence import Recurrence, RecurrenceError
 from appointments.services import rules
-from appointments.services.allocation import Finding, Period, find_places, occupied_period
+from appointments.services.allocation import Finding, Period, Place, find_places, occupied_period
 from appointments.services.demand import Demand
+from appointments.services.seating import open_groups
 from config.api.problem import ValidationProblem
 from patients.models import Patient
 from practices.models import Location, PracticePolicy, Resource
@@ -143,6 +144,7 @@ def examine(
     visit_type: AppointmentType,
     provider: ProviderProfile,
     location: Location,
+    patient: Patient,
     clock: Clock,
     demand: Demand,
     *,
@@ -160,6 +162,11 @@ def examine(
     periods = _periods(timed, visit_type)
     for occurrence, finding in zip(timed, find_places(demand, periods, but=but), strict=True):
         occurrence.finding = finding
+    if visit_type.max_attendees > 1:
+        groups = open_groups(visit_type, provider, location, [_times(each) for each in timed], patient)
+        for occurrence, period in zip(timed, periods, strict=True):
+            if group := groups.get(_times(occurrence)):
+                occurrence.finding = Finding(Place([], *period, group), [], [])
 
 
 def settle(occurrences: Sequence[Occurrence], on_conflict: str) -> list[Occurrence]:
