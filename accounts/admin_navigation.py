@@ -21,6 +21,7 @@ PAGES: tuple[tuple[str, tuple[Page, ...]], ...] = (
         (
             ("Appointments", "calendar_month", "appointments.Appointment"),
             ("Series", "event_repeat", "appointments.AppointmentSeries"),
+            ("Waitlist", "hourglass_top", "appointments.WaitlistEntry"),
             ("Patients", "groups", "patients.Patient"),
             ("Messages", "forum", "integrations.Message"),
         ),

@@ -1,9 +1,9 @@
 from typing import Any
 from uuid import UUID
 
-from appointments.models import Appointment, AppointmentSeries
+from appointments.models import Appointment, AppointmentSeries, WaitlistEntry
 from appointments.transitions import Status
-from config.api.filters import ChoiceInFilter, IdFilter, UpdatedSinceFilterSet
+from config.api.filters import ChoiceInFilter, FilterSet, IdFilter, UpdatedSinceFilterSet
 from patients.models import Patient
 from practices.tenancy import current_actor
 
@@ -38,3 +38,17 @@ class AppointmentSeriesFilterSet(UpdatedSinceFilterSet):
     class Meta:
         model = AppointmentSeries
         fields = {"provider": ["exact"], "location": ["exact"]}
+
+
+class WaitlistFilterSet(FilterSet):
+    patient = PatientFilter()
+    status__in = ChoiceInFilter(field_name="status", lookup_expr="in", choices=WaitlistEntry.Status.choices)
+
+    class Meta:
+        model = WaitlistEntry
+        fields = {
+            "appointment_type": ["exact"],
+            "provider": ["exact"],
+            "location": ["exact"],
+            "status": ["exact"],
+        }

@@ -71,6 +71,18 @@ class NothingToChange(Conflict):
     default_detail = "No visit of this series is still to come and can be changed."
 
 
+class NotWaiting(Conflict):
+    code = "not_waiting"
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"This can't be done with an entry that is {status}.")
+
+
+class NoFreeTime(Conflict):
+    code = "no_free_time"
+    default_detail = "Nothing that the patient wants is free."
+
+
 def refuse(field: str, code: str, detail: str) -> ValidationProblem:
     """A 400 about one field of the request."""
     return ValidationProblem.of([FieldError(f"/{field}", code, detail)])

@@ -1,5 +1,8 @@
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
+from uuid import UUID
+
+from django.db.models import OuterRef, Q, Subquery
 
 from appointments.transitions import Status
 from practices.querysets import TenantManager, TenantQuerySet
@@ -12,6 +15,39 @@ class AppointmentQuerySet(TenantQuerySet[Any]):
 
     def expired_holds(self, now: datetime) -> "AppointmentQuerySet":
         return self.filter(status=Status.PENDING, hold_expires_at__lte=now)
+
+
+class WaitlistQuerySet(TenantQuerySet[Any]):
+    def waiting(self) -> "WaitlistQuerySet":
+        return self.filter(status="waiting")
+
+    def for_place(self, provider: UUID, location: UUID) -> "WaitlistQuerySet":
+        """Who would come there, to this provider."""
+        anyone, anywhere = Q(provider=None), Q(location=None)
+        return self.filter(anyone | Q(provider=provider), anywhere | Q(location=location))
+
+    def within(self, first: date, last: date) -> "WaitlistQuerySet":
+        """Who would come on some day from `first` to `last`."""
+        return self.filter(Q(latest_date=None) | Q(latest_date__gte=first), earliest_date__lte=last)
+
+    def shown(self) -> "WaitlistQuerySet":
+        """With what every representation names: patient, windows and the open offer. Two statements."""
+        from appointments.models import WaitlistOffer
+
+        held = WaitlistOffer.objects.filter(entry=OuterRef("pk"), outcome="open")
+        rows: WaitlistQuerySet = (
+            self.select_related("patient")
+            .prefetch_related("windows")
+            .annotate(
+                offer=Subquery(held.values("appointment")[:1]),
+                offer_expires_at=Subquery(held.values("appointment__hold_expires_at")[:1]),
+            )
+        )
+        return rows
+
+
+class WaitlistManager(TenantManager.from_queryset(WaitlistQuerySet)):  # type: ignore[misc]  # made at run time
+    """Django's manager of the above."""
 
 
 class AppointmentManager(TenantManager.from_queryset(AppointmentQuerySet)):  # type: ignore[misc]  # made at run time

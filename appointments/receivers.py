@@ -5,7 +5,7 @@ from typing import Any
 from django.db.models.signals import post_save
 
 from appointments.models import Appointment
-from appointments.services import reminders
+from appointments.services import reminders, waitlist
 from appointments.signals import appointment_booked, appointment_rescheduled, time_freed
 from appointments.transitions import Status
 from practices.models import PracticePolicy
@@ -28,6 +28,18 @@ def cancel_reminders(sender: object, appointment: Appointment, **kwargs: Any) ->
         reminders.cancel(appointment)
 
 
+def accept_offer(sender: object, appointment: Appointment, **kwargs: Any) -> None:
+    """Only a hold that was confirmed can have been an offer."""
+    if appointment.confirmed_at is not None:
+        waitlist.accept(appointment)
+
+
+def end_offer(sender: object, appointment: Appointment, **kwargs: Any) -> None:
+    """A visit that took place, or only moved, was no open offer."""
+    if not appointment.blocks:
+        waitlist.end(appointment)
+
+
 def apply_quiet_hours(sender: object, instance: PracticePolicy, created: bool, **kwargs: Any) -> None:
     before = instance.loaded_values
     if not created and any(before.get(name) != getattr(instance, name) for name in QUIET):
@@ -38,4 +50,6 @@ def connect() -> None:
     appointment_booked.connect(schedule_reminders)
     appointment_rescheduled.connect(move_reminders)
     time_freed.connect(cancel_reminders)
+    appointment_booked.connect(accept_offer)
+    time_freed.connect(end_offer)
     post_save.connect(apply_quiet_hours, sender=PracticePolicy)

@@ -15,3 +15,6 @@ time_freed = Signal()
 """A visit occupies its time no longer: it ended without taking place, or moved away (then it still blocks, elsewhere).
 start, end: datetime without buffers, provider_id, location_id: what it gave back.
 """
+
+time_offered = Signal()
+"""A time is held for somebody on the waitlist; appointment is the hold."""

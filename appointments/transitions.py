@@ -46,7 +46,11 @@ TRANSITIONS: dict[Status, dict[Action, Status]] = {
         Action.CANCEL: Status.CANCELLED,
         Action.ENTER_IN_ERROR: Status.ENTERED_IN_ERROR,
     },
-    Status.WAITLIST: {Action.CANCEL: Status.CANCELLED, Action.ENTER_IN_ERROR: Status.ENTERED_IN_ERROR},
+    Status.WAITLIST: {
+        Action.CONFIRM: Status.BOOKED,
+        Action.CANCEL: Status.CANCELLED,
+        Action.ENTER_IN_ERROR: Status.ENTERED_IN_ERROR,
+    },
     Status.PENDING: {
         Action.CONFIRM: Status.BOOKED,
         Action.CANCEL: Status.CANCELLED,

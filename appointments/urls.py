@@ -3,6 +3,7 @@ from django.urls import path
 from appointments import views
 from appointments.views.free_times import FreeTimesView
 from appointments.views.reminders import ReminderRuleViewSet
+from appointments.views.waitlist import WaitlistViewSet
 from config.api.routers import Router
 
 router = Router()
@@ -11,6 +12,7 @@ router.register("appointment-series", views.AppointmentSeriesViewSet, "appointme
 router.register("appointment-types", views.AppointmentTypeViewSet, "appointment-types")
 router.register("availability-rules", views.AvailabilityRuleViewSet, "availability-rules")
 router.register("availability-exceptions", views.AvailabilityExceptionViewSet, "availability-exceptions")
+router.register("waitlist", WaitlistViewSet, "waitlist")
 router.register("reminder-rules", ReminderRuleViewSet, "reminder-rules")
 
 urlpatterns = [path("free-times", FreeTimesView.as_view(), name="free-times"), *router.urls]

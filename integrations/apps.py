@@ -5,7 +5,10 @@ class IntegrationsConfig(AppConfig):
     name = "integrations"
 
     def ready(self) -> None:
-        from integrations import checks  # noqa: F401 (registers itself, once apps are loaded)
+        from integrations import (
+            checks,  # noqa: F401 (registers itself, once apps are loaded)
+            waitlist,
+        )
         from integrations.events import access, record
         from integrations.invitations import receivers as invitations
         from integrations.messages import receivers
@@ -19,5 +22,6 @@ class IntegrationsConfig(AppConfig):
         invitations.connect()
         record.connect()
         access.connect()
+        waitlist.connect()
         practice_created.connect(create_default_templates)
         quiet_libraries()

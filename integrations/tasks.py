@@ -84,6 +84,13 @@ def release_holds(timestamp: int) -> None:
     in_every_practice(release_expired_holds)
 
 
+@app.task(queue="upkeep")
+def offer_freed_time(*, practice_id: str, provider_id: str, location_id: str, start: str, end: str) -> None:
+    from integrations.waitlist import offer
+
+    offer(practice_id=UUID(practice_id), provider_id=provider_id, location_id=location_id, start=start, end=end)
+
+
 @app.periodic(cron="* * * * *")
 @app.task(queue="upkeep", queueing_lock="send_due_reminders")
 def send_due_reminders(timestamp: int) -> None:

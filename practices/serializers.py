@@ -26,6 +26,7 @@ class PracticePolicySerializer(StrictModelSerializer[PracticePolicy]):
             "horizon_days",
             "cancel_notice_hours",
             "hold_ttl_seconds",
+            "offer_ttl_minutes",
             "no_show_after_minutes",
             "require_cancel_reason",
             "quiet_hours_start",

@@ -36,6 +36,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "appointments.AppointmentSeries": {"rrule": "FREQ=WEEKLY;COUNT=2"},
     "appointments.GroupVisit": {"end": datetime(2027, 3, 1, 16, tzinfo=UTC)},
     "appointments.ResourceAllocation": {"start": START, "end": datetime(2027, 3, 1, 16, tzinfo=UTC)},
+    "appointments.WaitlistWindow": {"end_time": time(10)},
     "accounts.Membership": {"roles": ["provider"], "status": "active"},
     "accounts.Invitation": {"roles": ["provider"]},
 }

@@ -166,6 +166,8 @@ class AppointmentAdmin(TenantAdmin):
         "location",
         "show_status",
         "cancellation_reason",
+        "late_cancel",
+        "left_unseen",
         "overbook_reason",
     )
     add_fieldsets = (
@@ -226,7 +228,7 @@ class AppointmentAdmin(TenantAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Appointment | None = None) -> Any:
         if obj is None:
             return self.add_fieldsets if _may_overbook() else self.add_fieldsets[:1]
-        ended = [("cancellation_reason",)] if obj.cancellation_reason_id else []
+        ended = [("cancellation_reason", "late_cancel", "left_unseen")] if obj.status == Status.CANCELLED else []
         over = [("overbook_reason",)] if obj.overbook_reason else []
         place = (("when", "show_status"), ("patient_link", "show_type"), ("provider", "location"), *ended, *over)
         notes = ("flow_stage", "notes") if sees(obj.patient) else ("flow_stage",)

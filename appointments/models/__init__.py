@@ -6,6 +6,7 @@ from appointments.models.reminder import Reminder, ReminderRule, ReminderRuleTyp
 from appointments.models.series import AppointmentSeries
 from appointments.models.status_event import StatusEvent
 from appointments.models.visit_type import AppointmentType
+from appointments.models.waitlist import WaitlistEntry, WaitlistOffer, WaitlistWindow
 
 __all__ = [
     "Appointment",
@@ -19,4 +20,7 @@ __all__ = [
     "ReminderRuleType",
     "ResourceAllocation",
     "StatusEvent",
+    "WaitlistEntry",
+    "WaitlistOffer",
+    "WaitlistWindow",
 ]

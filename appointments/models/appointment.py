@@ -50,6 +50,12 @@ class Appointment(VersionedModel):
     arrived_at = models.DateTimeField(null=True, blank=True)
     checked_in_at = models.DateTimeField(null=True, blank=True)
     fulfilled_at = models.DateTimeField(null=True, blank=True)
+    late_cancel = models.BooleanField(
+        default=False, db_default=False, editable=False, help_text="Cancelled later than the practice's policy asks."
+    )
+    left_unseen = models.BooleanField(
+        default=False, db_default=False, editable=False, help_text="The patient came, and left without being seen."
+    )
     overbook_reason = models.CharField(max_length=500, blank=True)
     notes = EncryptedTextField(blank=True, default="")
     series = SamePracticeForeignKey(
@@ -126,5 +132,5 @@ class Appointment(VersionedModel):
         if action == Action.NO_SHOW:
             return self.start is not None and self.start <= now
         if action == Action.CONFIRM:
-            return not self.hold_expired(now)
+            return self.start is not None and not self.hold_expired(now)
         return action != Action.UNDO or self.start is not None

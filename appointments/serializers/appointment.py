@@ -72,6 +72,8 @@ class AppointmentSerializer(StrictModelSerializer[Appointment]):
             "arrived_at",
             "checked_in_at",
             "fulfilled_at",
+            "late_cancel",
+            "left_unseen",
             "overbook_reason",
             "notes",
             "allowed_transitions",

@@ -21,7 +21,10 @@ from practices.tenancy import Actor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Booking:
-    """What is asked for. A `start` without an offset is the location's wall clock; `end` defaults to the type's."""
+    """What is asked for. A `start` without an offset is the location's wall clock; `end` defaults to the type's.
+
+    Without `hold_until` a hold runs out when the practice's policy says.
+    """
 
     patient: Patient
     appointment_type: AppointmentType
@@ -31,6 +34,7 @@ class Booking:
     end: datetime | None = None
     resources: Sequence[Resource] = field(default=())
     hold: bool = False
+    hold_until: datetime | None = None
     overbook_reason: str = ""
     notes: str = ""
     source: str = Appointment.Source.STAFF
@@ -105,8 +109,8 @@ def _end(booking: Booking, start: datetime, zone: str) -> datetime:
 
 def _save(booking: Booking, planned: Plan) -> Appointment:
     now = timezone.now()
-    expires = None
-    if booking.hold:
+    expires = booking.hold_until
+    if booking.hold and expires is None:
         policy = PracticePolicy.objects.first() or PracticePolicy()
         expires = now + timedelta(seconds=policy.hold_ttl_seconds)
     appointment = Appointment(

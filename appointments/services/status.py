@@ -1,6 +1,6 @@
 """Changing an appointment's status, by the table in `appointments.transitions` and nothing else."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 
@@ -21,7 +21,7 @@ _STAMPS = {
     Status.CHECKED_IN: "checked_in_at",
     Status.FULFILLED: "fulfilled_at",
 }
-_NOT_BOOKED = (Status.PROPOSED, Status.PENDING, Status.CANCELLED)
+_NOT_BOOKED = (Status.PROPOSED, Status.PENDING, Status.CANCELLED, Status.WAITLIST)
 """From here `booked` is a booking, which has to obey the rules of one; from elsewhere it takes a step back."""
 _ORDER = (Status.BOOKED, Status.ARRIVED, Status.CHECKED_IN, Status.FULFILLED)
 
@@ -80,7 +80,7 @@ def _target(appointment: Appointment, action: Action, now: datetime) -> Status:
 
 def _stamp(appointment: Appointment, before: Status, after: Status, now: datetime) -> None:
     """Notes when the patient came and went; going back takes the later notes back."""
-    if before in (Status.PROPOSED, Status.PENDING, Status.BOOKED) and after == Status.BOOKED:
+    if before in (Status.PROPOSED, Status.PENDING, Status.BOOKED, Status.WAITLIST) and after == Status.BOOKED:
         appointment.confirmed_at, appointment.hold_expires_at = now, None
     elif after in _ORDER and (before not in _ORDER or _ORDER.index(after) < _ORDER.index(before)):
         for later in _ORDER[_ORDER.index(after) + 1 :]:
@@ -88,9 +88,18 @@ def _stamp(appointment: Appointment, before: Status, after: Status, now: datetim
     if after in _STAMPS and getattr(appointment, _STAMPS[after]) is None:
         setattr(appointment, _STAMPS[after], now)
     if before == Status.CANCELLED:
-        appointment.cancellation_reason = None
+        appointment.cancellation_reason, appointment.late_cancel, appointment.left_unseen = None, False, False
+    if after == Status.CANCELLED:
+        appointment.left_unseen = before in (Status.ARRIVED, Status.CHECKED_IN)
+        appointment.late_cancel = before == Status.BOOKED and _is_late(appointment, now)
     if after not in BLOCKING:
         appointment.flow_stage, appointment.hold_expires_at = "", None
+
+
+def _is_late(appointment: Appointment, now: datetime) -> bool:
+    """Whether less notice is left than the policy wants; the reason says whose fault it was."""
+    policy = PracticePolicy.objects.first() or PracticePolicy()
+    return appointment.start is not None and appointment.start - now < timedelta(hours=policy.cancel_notice_hours)
 
 
 def _check_closures(appointment: Appointment) -> None:

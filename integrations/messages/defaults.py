@@ -33,6 +33,16 @@ _TEMPLATES = {
         "",
         f"{{{{ practice_name }}}}: reminder of your appointment on {_WHEN}.",
     ),
+    (MessageKind.OFFER, MessageChannel.EMAIL): (
+        "An earlier time at {{ practice_name }}",
+        "Hello {{ patient_given_name }},\n\n"
+        f"a time has become free at {{{{ practice_name }}}}, {{{{ location_name }}}}: {_WHEN}.\n\n"
+        "We keep it for you for a short while. Please call us if you would like to have it.\n",
+    ),
+    (MessageKind.OFFER, MessageChannel.SMS): (
+        "",
+        f"{{{{ practice_name }}}}: {_WHEN} has become free. Call us soon if you would like to have it.",
+    ),
 }
 
 

@@ -21,6 +21,7 @@ FITTING_STATUS = {
     MessageKind.CONFIRMATION: Status.BOOKED,
     MessageKind.CANCELLATION: Status.CANCELLED,
     MessageKind.REMINDER: Status.BOOKED,
+    MessageKind.OFFER: Status.PENDING,
 }
 
 

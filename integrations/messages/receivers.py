@@ -3,7 +3,7 @@
 from typing import Any
 
 from appointments.models import Appointment
-from appointments.signals import appointment_booked, appointment_cancelled, appointment_rescheduled
+from appointments.signals import appointment_booked, appointment_cancelled, appointment_rescheduled, time_offered
 from appointments.transitions import Status
 from integrations.messages.services import queue_messages
 from integrations.models import MessageKind
@@ -26,7 +26,12 @@ def send_cancellation(sender: object, appointment: Appointment, **kwargs: Any) -
         queue_messages(kind=MessageKind.CANCELLATION, appointment=appointment)
 
 
+def send_offer(sender: object, appointment: Appointment, **kwargs: Any) -> None:
+    queue_messages(kind=MessageKind.OFFER, appointment=appointment)
+
+
 def connect() -> None:
+    time_offered.connect(send_offer)
     appointment_booked.connect(send_confirmation)
     appointment_rescheduled.connect(send_new_time)
     appointment_cancelled.connect(send_cancellation)

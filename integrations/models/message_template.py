@@ -14,6 +14,7 @@ class MessageKind(models.TextChoices):
     CONFIRMATION = "appointment-confirmation", "Appointment confirmation"
     CANCELLATION = "appointment-cancelled", "Appointment cancelled"
     REMINDER = "appointment-reminder", "Appointment reminder"
+    OFFER = "waitlist-offer", "Waitlist offer"
 
 
 class MessageChannel(models.TextChoices):

@@ -95,7 +95,7 @@ class PracticePolicyAdmin(TenantAdmin):
     form = PolicyForm
     list_display = ("__str__", "min_notice_minutes", "horizon_days", "cancel_notice_hours", "require_cancel_reason")
     fieldsets = (
-        ("Booking", {"fields": (("min_notice_minutes", "horizon_days"), "hold_ttl_seconds")}),
+        ("Booking", {"fields": (("min_notice_minutes", "horizon_days"), ("hold_ttl_seconds", "offer_ttl_minutes"))}),
         ("Cancelling", {"fields": ("cancel_notice_hours", "require_cancel_reason", "no_show_after_minutes")}),
         ("Messages", {"fields": (("quiet_hours_start", "quiet_hours_end"),)}),
         ("Records", {"fields": ("retention_years",)}),

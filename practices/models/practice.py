@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
 from practices.models.base import RemembersValues, VersionedModel, new_id
@@ -93,6 +93,12 @@ class PracticePolicy(VersionedModel):
     horizon_days = models.PositiveIntegerField(default=365)
     cancel_notice_hours = models.PositiveIntegerField(default=24)
     hold_ttl_seconds = models.PositiveIntegerField(default=600)
+    offer_ttl_minutes = models.PositiveIntegerField(
+        default=120,
+        db_default=120,
+        validators=[MinValueValidator(1), MaxValueValidator(10_080)],
+        help_text="How long a time is held for somebody on the waitlist.",
+    )
     no_show_after_minutes = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: never by itself.")
     require_cancel_reason = models.BooleanField(default=False)
     quiet_hours_start = models.TimeField(null=True, blank=True)

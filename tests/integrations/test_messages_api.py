@@ -122,7 +122,7 @@ def test_nobody_without_a_token_reads_anything(client: Any) -> None:
 
 def test_new_practice_has_templates(clinic: Any) -> None:
     response = client_for("provider", clinic.practice).get(TEMPLATES)
-    assert len(response.json()["results"]) == 6
+    assert len(response.json()["results"]) == 8
 
 
 def test_template_is_created_changed_and_deleted(other_practice: Practice) -> None:

@@ -1,0 +1,82 @@
+from typing import Any
+
+from rest_framework import serializers
+
+from accounts.models import ProviderProfile
+from appointments.models import WaitlistEntry, WaitlistWindow
+from appointments.serializers.appointment import PatientIdField, PatientSummarySerializer, related
+from config.api import fields
+from config.api.serializers import StrictModelSerializer, StrictSerializer
+from patients.models import Patient
+from practices.models import Location
+from practices.tenancy import current_scope
+
+MAX_WINDOWS = 20
+
+
+class WaitlistWindowSerializer(StrictModelSerializer[WaitlistWindow]):
+    class Meta:
+        model = WaitlistWindow
+        fields = ("weekday", "start_time", "end_time")
+
+
+class WaitlistEntrySerializer(StrictModelSerializer[WaitlistEntry]):
+    """As every answer shows an entry; `offer` is the held appointment while one is offered, which confirming books."""
+
+    patient = PatientSummarySerializer(read_only=True)
+    windows = WaitlistWindowSerializer(many=True, read_only=True)
+    offer = serializers.UUIDField(read_only=True, allow_null=True)
+    offer_expires_at = serializers.DateTimeField(read_only=True, allow_null=True)
+
+    class Meta:
+        model = WaitlistEntry
+        fields = (
+            "id",
+            "patient",
+            "appointment_type",
+            "provider",
+            "location",
+            "priority",
+            "earliest_date",
+            "latest_date",
+            "windows",
+            "status",
+            "offer",
+            "offer_expires_at",
+            "version",
+            "created_at",
+            "updated_at",
+        )
+        read_only_fields = fields
+
+    def to_representation(self, instance: WaitlistEntry) -> dict[str, Any]:
+        """Of a patient whom the caller can't see it shows that somebody waits."""
+        shown: dict[str, Any] = super().to_representation(instance)
+        scope = current_scope()
+        if scope is not None and not instance.patient.visible_to(scope.actor):
+            shown["patient"] = {**shown["patient"], "given_name": "", "family_name": "", "mrn": ""}
+        return shown
+
+
+class WaitlistPatchSerializer(StrictModelSerializer[WaitlistEntry]):
+    windows = serializers.ListField(child=WaitlistWindowSerializer(), required=False, max_length=MAX_WINDOWS)
+
+    class Meta:
+        model = WaitlistEntry
+        fields = ("appointment_type", "provider", "location", "priority", "earliest_date", "latest_date", "windows")
+
+
+class WaitlistRequestSerializer(WaitlistPatchSerializer):
+    patient = PatientIdField(queryset=Patient.objects.all())
+
+    class Meta:
+        model = WaitlistEntry
+        fields = ("patient", *WaitlistPatchSerializer.Meta.fields)
+
+
+class OfferSerializer(StrictSerializer):
+    """Without a start the first free time that the entry wants is held."""
+
+    start = fields.LocalOrInstantField(required=False)
+    provider = related(ProviderProfile, required=False)
+    location = related(Location, required=False)
