@@ -1,8 +1,10 @@
-"""Loads what decides about free times from the database: six statements, however many providers and days."""
+"""Loads what decides about free times from the database: six statements, however many providers and days, and one
+more when the visit needs a room or a device.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,7 +15,7 @@ from django.db.models.functions import Cast, Ceil, Extract, Floor
 
 from appointments.free_times import Calendar, DatedHours, FreeTime, Taken, Visit, WeeklyHours, bookable, free_times
 from appointments.intervals import Interval, merge
-from appointments.local_time import days_of, instants_in, offset_spans
+from appointments.local_time import DAY, days_of, instants_in, offset_spans
 from appointments.models import (
     Appointment,
     AppointmentType,
@@ -21,6 +23,7 @@ from appointments.models import (
     AvailabilityRule,
     ResourceAllocation,
 )
+from appointments.needs import Needs
 from practices.models import Closure, Practice, PracticePolicy, Resource
 from practices.tenancy import active_practice_id
 
@@ -31,6 +34,10 @@ _PLACE = (
     *("location_id", "location__time_zone"),
 )
 
+AHEAD = (3, 14, 60)
+"""Days within which the next free time is looked for, if need be one after the other."""
+LONGEST = timedelta(days=1, minutes=2 * 32_767)
+"""No allocation is longer: a visit of a day, with buffers that fill their columns."""
 _SECONDS = (
     Cast(Floor(Extract("start", "epoch")), BigIntegerField()),
     Cast(Ceil(Extract("end", "epoch")), BigIntegerField()),
@@ -46,6 +53,8 @@ class Search:
     end: int
     provider: UUID | None = None
     location: UUID | None = None
+    resources: tuple[UUID, ...] = ()
+    """Needed beside the provider and what the type requires."""
 
     @property
     def visit(self) -> Visit:
@@ -76,25 +85,19 @@ def search(asked: Search, *, now: datetime) -> list[FreeTime]:
     """
     policy = PracticePolicy.objects.first() or PracticePolicy()
     first, last = bookable(now, timedelta(minutes=policy.min_notice_minutes), timedelta(days=policy.horizon_days))
-    clipped = Search(
-        asked.appointment_type, max(asked.start, first), min(asked.end, last), asked.provider, asked.location
-    )
+    clipped = replace(asked, start=max(asked.start, first), end=min(asked.end, last))
     if clipped.start >= clipped.end or not asked.appointment_type.active:
         return []
     return free_times(load(clipped, now=now), clipped.visit, clipped.start, clipped.end)
 
 
-def as_json(free: FreeTime, visit: Visit, shown_in: ZoneInfo | None = None) -> dict[str, Any]:
-    """A free time for an answer, on the clock of `shown_in`, else of the hours' own zone."""
-    start, calendar = free
-    zone = shown_in or calendar.zone
-    return {
-        "start": datetime.fromtimestamp(start, zone),
-        "end": datetime.fromtimestamp(start + visit.duration, zone),
-        "provider": calendar.provider,
-        "location": calendar.location,
-        "time_zone": zone.key,
-    }
+def next_free(asked: Search, limit: int, *, now: datetime) -> list[FreeTime]:
+    """The first `limit` that `search` would find. Looks at a few days first, since mostly they are there."""
+    for days in AHEAD:
+        found = search(replace(asked, end=min(asked.end, asked.start + days * DAY)), now=now)
+        if len(found) >= limit or asked.start + days * DAY >= asked.end:
+            break
+    return found[:limit]
 
 
 def load(asked: Search, *, now: datetime) -> list[Calendar]:
@@ -104,7 +107,10 @@ def load(asked: Search, *, now: datetime) -> list[Calendar]:
     gathered = _gather(_rules(asked), exceptions, default_zone)
     closed = _by_resource(row for row in exceptions if row["kind"] == AvailabilityException.Kind.CLOSED)
     shut = _shut(asked, gathered, default_zone)
-    taken = _taken(asked, {hours.place["resource_id"] for hours in gathered}, now)
+    needs = Needs.of(asked.appointment_type, asked.resources, {hours.place["location_id"] for hours in gathered})
+    gathered = [hours for hours in gathered if needs.can_be_met(**_where(hours))]
+    taken = _taken(asked, needs.resources | {hours.place["resource_id"] for hours in gathered}, now)
+    lacking = needs.lacking(taken, asked.visit, asked.start, asked.end)
     return [
         Calendar(
             provider=hours.place["resource__provider_id"],
@@ -116,9 +122,14 @@ def load(asked: Search, *, now: datetime) -> list[Calendar]:
             shut=shut[hours.place["location_id"]],
             taken=taken[hours.place["resource_id"]],
             capacity=hours.place["resource__capacity"],
+            lacking=lacking.get(hours.place["location_id"], ()),
         )
         for hours in gathered
     ]
+
+
+def _where(hours: _Hours) -> dict[str, UUID]:
+    return {"location": hours.place["location_id"], "calendar": hours.place["resource_id"]}
 
 
 def _gather(rules: Iterable[_Row], exceptions: Iterable[_Row], default_zone: str) -> list[_Hours]:
@@ -188,6 +199,7 @@ def _taken(asked: Search, resources: set[UUID], now: datetime) -> dict[UUID, lis
         blocking=True,
         start__lt=_instant(asked.end + visit.duration + visit.buffer_after),
         end__gt=_instant(asked.start - visit.buffer_before),
+        end__lt=_instant(asked.end + visit.duration + visit.buffer_after) + LONGEST,  # else all the future is looked at
     )
     # A set to look into, not a join: without fresh statistics the planner may join row by row.
     held = allocations.exclude(appointment__in=Appointment.objects.expired_holds(now).values("pk"))

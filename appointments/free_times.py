@@ -90,7 +90,8 @@ class Taken:
 class Calendar:
     """One provider's hours at one place, in one zone, and what is taken of the provider's time anywhere.
 
-    `shut` are instants at which nobody is there, sorted and without overlaps.
+    `shut` are instants at which nobody is there, `lacking` starts for which something else that the visit needs is
+    taken (see `lacking_starts`); both sorted and without overlaps.
     """
 
     provider: UUID
@@ -100,6 +101,15 @@ class Calendar:
     extra: Sequence[DatedHours] = ()
     closed: Sequence[DatedHours] = ()
     shut: Sequence[Interval] = ()
+    taken: Sequence[Taken] = ()
+    capacity: int = 1
+    lacking: Sequence[Interval] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """What is taken of anything that a visit occupies beside the provider: a room, a device."""
+
     taken: Sequence[Taken] = ()
     capacity: int = 1
 
@@ -154,14 +164,28 @@ def free_starts(calendar: Calendar, visit: Visit, start: int, end: int) -> list[
     spans = offset_spans(calendar.zone, start, end + visit.duration)
     fitting = [(a, b - visit.duration + 1) for a, b in open_time(calendar, spans)]
     fitting = clip([(a, b) for a, b in fitting if a < b], start, end)
-    return _aligned(_untaken(fitting, calendar, visit), spans, visit.step) if fitting else []
+    if not fitting:
+        return []
+    free = _untaken(fitting, calendar, visit)
+    return _aligned(subtract(free, calendar.lacking) if calendar.lacking else free, spans, visit.step)
 
 
 def fits(calendar: Calendar, visit: Visit, start: int) -> bool:
     """Whether the visit could start at this instant, alignment aside."""
     whole = (start, start + visit.duration)
     opened = open_time(calendar, offset_spans(calendar.zone, *whole))
-    return opened == [whole] and bool(_untaken([(start, start + 1)], calendar, visit))
+    free = subtract(_untaken([(start, start + 1)], calendar, visit), calendar.lacking)
+    return opened == [whole] and bool(free)
+
+
+def lacking_starts(choices: Iterable[Iterable[Lanes]], visit: Visit, start: int, end: int) -> list[Interval]:
+    """Those in `[start, end)` at which of some choice nothing is free for the visit with its buffers."""
+    whole = [(start, end)] if start < end else []
+    return merge(
+        lacking
+        for choice in choices
+        for lacking in subtract(whole, merge(free for each in choice for free in _untaken(whole, each, visit)))
+    )
 
 
 def open_time(calendar: Calendar, spans: Sequence[OffsetSpan]) -> list[Interval]:
@@ -178,24 +202,24 @@ def _window(day: int, opens: time, closes: time) -> Interval:
     return wall_seconds(day, opens), wall_seconds(day if closes > opens else day + 1, closes)
 
 
-def _untaken(starts: Sequence[Interval], calendar: Calendar, visit: Visit) -> list[Interval]:
+def _untaken(starts: Sequence[Interval], of: Calendar | Lanes, visit: Visit) -> list[Interval]:
     """Those of `starts` from which some lane stays free, buffers included."""
-    lanes = _taken_by_lane(calendar)
+    lanes = _taken_by_lane(of)
     before, after = visit.buffer_before, visit.duration + visit.buffer_after
     blocked = ([(a - after + 1, b + before) for a, b in lane] for lane in lanes)
     free = [subtract(starts, merge(lane)) for lane in blocked]
     return free[0] if len(free) == 1 else merge(interval for lane in free for interval in lane)
 
 
-def _taken_by_lane(calendar: Calendar) -> list[list[Interval]]:
+def _taken_by_lane(of: Calendar | Lanes) -> list[list[Interval]]:
     """Per lane, when it can't be used: by its own visits, or because overbooked ones fill the capacity."""
-    everything = [(taken.start, taken.end) for taken in calendar.taken if taken.start < taken.end]
-    if calendar.capacity == 1:
+    everything = [(taken.start, taken.end) for taken in of.taken if taken.start < taken.end]
+    if of.capacity == 1:
         return [everything]
-    full = crowded(everything, calendar.capacity)
-    lanes = [list(full) for _ in range(calendar.capacity)]
-    for taken in calendar.taken:
-        if taken.lane < calendar.capacity and taken.start < taken.end:
+    full = crowded(everything, of.capacity)
+    lanes = [list(full) for _ in range(of.capacity)]
+    for taken in of.taken:
+        if taken.lane < of.capacity and taken.start < taken.end:
             lanes[taken.lane].append((taken.start, taken.end))
     return lanes
 

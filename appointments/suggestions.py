@@ -6,7 +6,8 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from appointments.calendars import Search, as_json, search
+from appointments.calendars import Search, search
+from appointments.free_time_rows import as_json
 from appointments.local_time import DAY, floor_seconds
 from appointments.models import AppointmentType
 

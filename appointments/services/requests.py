@@ -86,8 +86,8 @@ def _open_providers(wish: Mapping[str, Any]) -> list[ProviderProfile]:
     start = _start(wish)
     second = floor_seconds(start)
     asked = Search(wish["appointment_type"], second, second + 1, location=wish["location"].pk)
-    calendars = load(asked, now=timezone.now())
-    open_now = [calendar.provider for calendar in calendars if fits(replace(calendar, taken=()), asked.visit, second)]
+    calendars = [replace(calendar, taken=(), lacking=()) for calendar in load(asked, now=timezone.now())]
+    open_now = [calendar.provider for calendar in calendars if fits(calendar, asked.visit, second)]
     near = Q(
         resources__allocations__blocking=True,
         resources__allocations__start__range=(start - timedelta(hours=12), start + timedelta(hours=12)),

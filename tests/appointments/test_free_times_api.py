@@ -8,11 +8,12 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.roles import Role
-from appointments.models import AvailabilityRule
-from practices.models import Practice, PracticePolicy
+from appointments.models import Appointment, AvailabilityRule, ResourceAllocation
+from practices.models import Location, Practice, PracticePolicy, Resource
 from practices.tenancy import Actor, practice_scope
 from tests.appointments.conftest import calendar_of
 from tests.clients import MemberClient, client_for
+from tests.rows import make_row
 
 SETUP = Actor.system("tests")
 NEW_YORK = ZoneInfo("America/New_York")
@@ -178,3 +179,110 @@ def test_the_number_of_statements_is_fixed(
         assert len(ask(desk, office).json()) == providers * 2
     selects = [each["sql"] for each in statements.captured_queries if "appointments_" in each["sql"]]
     assert len(selects) == 4  # type, exceptions, rules, what is taken
+
+
+# --- What a visit needs beside the provider ------------------------------------------------------------
+
+
+def starts(response: Any) -> list[str]:
+    assert response.status_code == 200, response.content
+    return [each["start"][11:16] for each in response.json()]
+
+
+def occupy(office: Any, resource: Any, opens: time, closes: time, lane: int = 0) -> None:
+    """In the practice's scope."""
+    begin, end = (datetime.combine(DAY, at, NEW_YORK) for at in (opens, closes))
+    visit = make_row(Appointment, start=begin, end=end)
+    ResourceAllocation.objects.create(appointment=visit, resource=resource, lane=lane, start=begin, end=end)
+
+
+def test_resources_that_are_named_have_to_be_free_too(desk: MemberClient, office: Any) -> None:
+    with practice_scope(office.practice, actor=SETUP):
+        laser = Resource.objects.create(kind="equipment", name="Laser", capacity=2)
+        occupy(office, office.room, time(9), time(9, 30))
+        occupy(office, laser, time(9, 30), time(10))
+    assert starts(ask(desk, office)) == ["09:00", "09:30"]
+    assert starts(ask(desk, office, resources=office.room.pk)) == ["09:30"]
+    assert starts(ask(desk, office, resources=f"{office.room.pk},{laser.pk}")) == ["09:30"]
+    with practice_scope(office.practice, actor=SETUP):
+        occupy(office, laser, time(9, 30), time(10), lane=1)
+    assert starts(ask(desk, office, resources=f"{office.room.pk},{laser.pk}")) == []
+    assert starts(ask(desk, office, resources=office.calendar.pk)) == []  # booking takes it anyway, and once only
+
+
+def test_any_room_will_do_for_a_type_that_requires_one(desk: MemberClient, office: Any) -> None:
+    with practice_scope(office.practice, actor=SETUP):
+        office.visit.required_resource_kinds = ["room"]
+        office.visit.save()
+        occupy(office, office.room, time(9), time(10))
+        spare = Resource.objects.create(kind="room", name="Spare", location=office.location)
+        elsewhere = Location.objects.create(name="Moor Street")
+    assert starts(ask(desk, office)) == ["09:00", "09:30"]
+    with practice_scope(office.practice, actor=SETUP):
+        occupy(office, spare, time(9), time(9, 30))
+    assert starts(ask(desk, office)) == ["09:30"]
+    with practice_scope(office.practice, actor=SETUP):
+        Resource.objects.filter(kind="room").update(location=elsewhere)
+    assert starts(ask(desk, office)) == []
+
+
+@pytest.mark.parametrize(
+    ("resources", "code"),
+    [("x", "invalid"), (uuid4(), "does_not_exist"), (",".join(str(uuid4()) for _ in range(11)), "max_length")],
+)
+def test_resources_that_make_no_sense_are_refused(desk: MemberClient, office: Any, resources: Any, code: str) -> None:
+    assert refusals(ask(desk, office, resources=resources)) == [("/resources", code, "query")]
+
+
+def test_another_practice_s_resource_is_unknown(desk: MemberClient, office: Any, other_practice: Practice) -> None:
+    with practice_scope(other_practice, actor=SETUP):
+        room = calendar_of(other_practice).room
+    assert refusals(ask(desk, office, resources=room.pk)) == [("/resources", "does_not_exist", "query")]
+
+
+# --- The next free time --------------------------------------------------------------------------------
+
+
+def ask_next(client: MemberClient, office: Any, **query: Any) -> Any:
+    return client.get("/api/v1/free-times/next", {"appointment_type": office.visit.pk, **query})
+
+
+def test_next_free_time_is_the_first_of_all_providers(desk: MemberClient, office: Any) -> None:
+    midnight = datetime.combine(DAY, time(0), NEW_YORK).isoformat()
+    with practice_scope(office.practice, actor=SETUP):
+        second = calendar_of(office.practice, "Moor")
+        open_daily(second, time(8), time(9))
+    (first,) = ask_next(desk, office, **{"from": midnight}).json()
+    assert (first["provider"], first["start"][11:16]) == (str(second.provider.pk), "08:00")
+    (own,) = ask_next(desk, office, **{"from": midnight, "provider": office.provider.pk}).json()
+    assert (own["provider"], own["start"][11:16]) == (str(office.provider.pk), "09:00")
+    assert len(ask_next(desk, office, limit=5).json()) == 5
+
+
+def test_next_free_time_is_looked_for_as_far_as_the_window_goes(desk: MemberClient, office: Any) -> None:
+    with practice_scope(office.practice, actor=SETUP):
+        AvailabilityRule.objects.update(valid_from=DAY + timedelta(days=30))
+    (first,) = ask_next(desk, office).json()
+    assert first["start"][:10] == (DAY + timedelta(days=30)).isoformat()
+    until = datetime.combine(DAY + timedelta(days=29), time(0), NEW_YORK).isoformat()
+    assert ask_next(desk, office, to=until).json() == []
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer", "code"),
+    [
+        ({"limit": 0}, "/limit", "min_value"),
+        ({"limit": 51}, "/limit", "max_value"),
+        ({"limit": "many"}, "/limit", "invalid"),
+        ({"from": "2027-01-01T00:00:00Z", "to": "2027-04-01T00:00:00Z"}, "/to", "too_long"),
+        ({"appointment_type": uuid4()}, "/appointment_type", "does_not_exist"),
+    ],
+)
+def test_next_with_wrong_parameters_is_refused(
+    desk: MemberClient, office: Any, query: dict[str, Any], pointer: str, code: str
+) -> None:
+    assert refusals(ask_next(desk, office, **query)) == [(pointer, code, "query")]
+
+
+def test_next_at_the_end_of_time_is_nothing(desk: MemberClient, office: Any) -> None:
+    assert ask_next(desk, office, **{"from": "9998-12-31T00:00:00Z"}).json() == []
