@@ -1,7 +1,8 @@
 from django.urls import path
 
 from appointments import views
-from appointments.views.free_times import FreeTimesView
+from appointments.views.day import DayView
+from appointments.views.free_times import FreeTimesView, NextFreeTimesView
 from appointments.views.reminders import ReminderRuleViewSet
 from appointments.views.waitlist import WaitlistViewSet
 from config.api.routers import Router
@@ -15,4 +16,9 @@ router.register("availability-exceptions", views.AvailabilityExceptionViewSet, "
 router.register("waitlist", WaitlistViewSet, "waitlist")
 router.register("reminder-rules", ReminderRuleViewSet, "reminder-rules")
 
-urlpatterns = [path("free-times", FreeTimesView.as_view(), name="free-times"), *router.urls]
+urlpatterns = [
+    path("day", DayView.as_view(), name="day"),
+    path("free-times", FreeTimesView.as_view(), name="free-times"),
+    path("free-times/next", NextFreeTimesView.as_view(), name="free-times-next"),
+    *router.urls,
+]

@@ -283,6 +283,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
     "ENUM_NAME_OVERRIDES": {  # one entry for each set of choices that several fields share
         "Role": "accounts.roles.Role",
+        "AppointmentStatusEnum": "appointments.transitions.Status",
         "PatientStatus": "patients.models.Patient.Status",
         "Sex": "patients.models.Patient.Sex",
         "DatePrecision": "patients.models.Patient.Precision",

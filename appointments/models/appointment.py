@@ -1,4 +1,4 @@
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar
 from zoneinfo import ZoneInfo
 
@@ -123,6 +123,12 @@ class Appointment(VersionedModel):
 
     def hold_expired(self, now: datetime) -> bool:
         return self.status == Status.PENDING and self.hold_expires_at is not None and self.hold_expires_at <= now
+
+    def waited(self, now: datetime) -> timedelta | None:
+        """From arriving to checking in, so far as that has come; None for who hasn't arrived."""
+        if self.arrived_at is None:
+            return None
+        return (self.checked_in_at or self.fulfilled_at or now) - self.arrived_at
 
     def allowed_transitions(self, now: datetime) -> list[str]:
         """The actions that its status and the time allow; whether a role may is another question."""

@@ -88,7 +88,7 @@ class AppointmentSerializer(StrictModelSerializer[Appointment]):
         scope = current_scope()
         if scope is not None and not instance.patient.visible_to(scope.actor):
             shown["patient"] = {**shown["patient"], "given_name": "", "family_name": "", "mrn": ""}
-            shown["notes"] = shown["overbook_reason"] = ""
+            shown |= dict.fromkeys({"notes", "overbook_reason"} & shown.keys(), "")
         return shown
 
     @extend_schema_field({"type": "array", "items": {"type": "string", "enum": Action.values}})
