@@ -7,7 +7,7 @@ import structlog
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from accounts.identity import Identity, identify
+from accounts.identity import answer, question
 from accounts.models import User
 from accounts.tokens import AccessClaims, ExpiredTokenError, TokenError, access_claims, read_access_token
 from config.api.client import client_address
@@ -23,7 +23,7 @@ class EnrolmentRequired(Forbidden):
 
 
 class TokenAuthentication(BaseAuthentication):
-    """`request.user` is the User, `request.auth` the token's AccessClaims. One statement a request."""
+    """`request.user` is the User, `request.auth` the token's AccessClaims. No statement of its own."""
 
     def authenticate(self, request: Request) -> tuple[User, AccessClaims] | None:
         claims = bearer_claims(request)
@@ -47,7 +47,8 @@ class UnscopedTokenAuthentication(TokenAuthentication):
             return None
         request_id, ip = getattr(request, "request_id", ""), client_address(request._request) or None
         actor = Actor.user(claims.user_id)
-        with practice_scope(claims.practice_id, actor=actor, request_id=request_id, ip=ip) as scope:
+        ask = question(claims)
+        with practice_scope(claims.practice_id, actor=actor, request_id=request_id, ip=ip, ask=ask) as scope:
             return _enter(scope, claims, request), claims
 
 
@@ -80,12 +81,8 @@ def bearer_claims(request: Request) -> AccessClaims | None:
 
 
 def _enter(scope: Scope, claims: AccessClaims, request: Request) -> User:
-    identity: Identity | None = identify(
-        practice_id=claims.practice_id,
-        user_id=claims.user_id,
-        session_id=claims.session_id,
-        token_version=claims.token_version,
-    )
+    """The scope was opened by asking who the claims stand for."""
+    identity = answer(scope.opened)
     if identity is None:
         raise NotAuthenticated
     scope.actor = Actor.user(identity.user.pk, identity.roles, str(identity.user))

@@ -1,12 +1,16 @@
-"""Who a token stands for, and whether they may still come in: one statement, asked on every request."""
+"""Who a token stands for, and whether they may still come in: one statement, asked as every request opens its scope."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
 from django.db.models import Exists, OuterRef
 
 from accounts.models import Membership, User
+from accounts.tokens import AccessClaims, TokenError, access_claims
+from config.postgres.base import Statement
 from practices.models import Practice, PracticePolicy
 
 _USER_COLUMNS = ("id", "email", "name", "is_active", "is_superuser", "token_version")
@@ -35,16 +39,33 @@ class Identity:
     """Nothing but their own account is open to them, until they have set up a second factor."""
 
 
-def identify(*, practice_id: UUID, user_id: UUID, session_id: UUID, token_version: int) -> Identity | None:
-    """None unless session, user, membership and practice are all alive. Call it inside the practice's scope."""
-    with connection.cursor() as cursor:
-        cursor.execute(_ALIVE, [session_id, user_id, practice_id, token_version])
-        row = cursor.fetchone()
+def question(claims: AccessClaims) -> Statement:
+    """What to ask as the scope opens in which these claims are to hold."""
+    return _ALIVE, (claims.session_id, claims.user_id, claims.practice_id, claims.token_version)
+
+
+def question_of_token(payload: Mapping[str, Any]) -> Statement | None:
+    """The same for a token's verified payload; None when it names no session."""
+    try:
+        return question(access_claims(dict(payload)))
+    except TokenError:
+        return None
+
+
+def answer(row: tuple[Any, ...] | None) -> Identity | None:
+    """None unless session, user, membership and practice are all alive."""
     if row is None:
         return None
     *columns, membership_id, roles, must_enrol = row
     user = User.from_db(connection.alias, _USER_COLUMNS, columns)
     return Identity(user, membership_id, tuple(roles), must_enrol)
+
+
+def identify(*, practice_id: UUID, user_id: UUID, session_id: UUID, token_version: int) -> Identity | None:
+    """The same, asked by itself. Call it inside the practice's scope."""
+    with connection.cursor() as cursor:
+        cursor.execute(*question(AccessClaims(user_id, practice_id, session_id, token_version)))
+        return answer(cursor.fetchone())
 
 
 def living_membership(*, practice_id: UUID, user_id: UUID) -> Membership | None:

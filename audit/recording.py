@@ -232,7 +232,7 @@ def _tell_practices(scope: Scope, events: list[Event]) -> None:
 
 
 def _insert(scope: Scope, sql: str, events: list[Event]) -> None:
-    if not events:
-        return
-    with connections[scope.using].cursor() as cursor:
-        cursor.execute(sql, [orjson.dumps(events, default=str).decode()])
+    """In the round trip that commits."""
+    if events:
+        connection: Any = connections[scope.using]
+        connection.end_with(sql, [orjson.dumps(events, default=str).decode()])

@@ -109,7 +109,6 @@ def _prepare(signals: Signals) -> frozenset[str]:
         call_command("seed", verbosity=0)
         for connection in connections.all():
             connection.close()
-        connections["default"].close_pool()  # type: ignore[attr-defined]  # PostgreSQL's wrapper has it
     except BaseException:
         embedded.stop(settings.STATE_DIR, started)
         raise

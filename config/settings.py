@@ -160,20 +160,18 @@ NO_CONTEXT = "00000000-0000-0000-0000-000000000000"
 _NO_CONTEXT_OPTIONS = f"-c app.practice_id={NO_CONTEXT} -c app.user_id={NO_CONTEXT}"
 
 
-def _database(url: str, **options: object) -> dict[str, Any]:
+def _database(url: str) -> dict[str, Any]:
     config: dict[str, Any] = dict(environ.Env.db_url_config(url))
-    config["OPTIONS"] = {**config.get("OPTIONS", {}), "options": _NO_CONTEXT_OPTIONS, **options}
-    config["CONN_MAX_AGE"] = 0
-    config["CONN_HEALTH_CHECKS"] = True  # after PostgreSQL restarts, pooled connections are replaced, not handed out
+    config["ENGINE"] = "config.postgres"
+    config["OPTIONS"] = {**config.get("OPTIONS", {}), "options": _NO_CONTEXT_OPTIONS}
+    config["CONN_MAX_AGE"] = None  # each thread keeps its connection; nothing of a request outlives its transaction
+    config["CONN_HEALTH_CHECKS"] = True  # after PostgreSQL restarts they are replaced, at no round trip
     return config
 
 
-# Each thread may hold one connection, WebSocket consumers take from the rest: the pool must be the larger.
-WEB_THREADS = env.int("WEB_THREADS", 8)
-DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", WEB_THREADS + 8)
-_POOL = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 5}
+WEB_THREADS = env.int("WEB_THREADS", 8)  # each with a connection; WebSockets take one more
 DATABASES = {
-    "default": _database(DATABASE_URL or "postgres:///", pool=_POOL),
+    "default": _database(DATABASE_URL or "postgres:///"),
 }
 if DATABASE_OWNER_URL:  # in production only what migrates knows this login
     DATABASES["owner"] = _database(DATABASE_OWNER_URL)
@@ -199,6 +197,7 @@ CHANNEL_LAYERS = {
 # --- Identity ---------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["accounts.backends.RoleBackend"]
+IDENTITY_QUESTION = "accounts.identity.question_of_token"  # asked in the round trip that opens a request's scope
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},

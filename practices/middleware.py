@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -9,10 +10,12 @@ from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.module_loading import import_string
 
 from config.api.client import client_address
 from config.api.problem import Conflict, is_api_path, problem_response
 from config.api.signing import AccessToken, TokenError, decoded
+from config.postgres.base import Statement
 from practices import signals
 from practices.bound_secrets import is_key, key_parts
 from practices.tenancy import ANONYMOUS, Actor, Scope, current_scope, identity_scope, platform_scope, practice_scope
@@ -57,7 +60,7 @@ class TenantMiddleware:
             return practice_scope(parts.practice_id, actor=ANONYMOUS, **origin) if parts else None
         if scheme.lower() == "bearer" and is_api_path(request):
             claims = _verified(request, token)
-            return claims and practice_scope(claims[0], actor=Actor.user(claims[1]), **origin)
+            return claims and practice_scope(claims[0], actor=Actor.user(claims[1]), ask=claims[2], **origin)
         if not request.path_info.startswith(settings.ADMIN_PATH) or not request.user.is_authenticated:
             return None
         user_id = request.user.pk
@@ -101,11 +104,21 @@ def operation_of(request: HttpRequest) -> str:
     return f"{request.method} {match.view_name}" if match else request.method or ""
 
 
-def _verified(request: HttpRequest, token: str) -> tuple[UUID, UUID] | None:
-    """(practice, user) of a token we signed that is still fresh, whose claims the request then carries; else None."""
+def _verified(request: HttpRequest, token: str) -> tuple[UUID, UUID, Statement | None] | None:
+    """(practice, user, how to ask for their session) of a token we signed that is still fresh; else None.
+
+    The request then carries the token's claims.
+    """
     try:
         claims = decoded(AccessToken, token)
         request.token_payload = claims  # type: ignore[attr-defined]  # verifying once is enough
-        return UUID(claims["practice"]), UUID(claims["sub"])
+        return UUID(claims["practice"]), UUID(claims["sub"]), _identity_question()(claims)
     except (TokenError, KeyError, ValueError, TypeError, AttributeError):
         return None
+
+
+@cache
+def _identity_question() -> Callable[[dict[str, Any]], Statement | None]:
+    """Asked along with opening the scope. Named in the settings, since `accounts` is above this app."""
+    question: Callable[[dict[str, Any]], Statement | None] = import_string(settings.IDENTITY_QUESTION)
+    return question

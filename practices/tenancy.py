@@ -16,6 +16,8 @@ from django.conf import settings
 from django.db import connections, models, transaction
 from django.db.models.expressions import Expression
 
+from config.postgres.base import Statement, last_row
+
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
     from django.db.models.sql.compiler import SQLCompiler
@@ -78,6 +80,8 @@ class Scope:
     """Savepoints open on the connection since before the scope: their rollback is not the scope's business."""
     before_commit: list[Callable[["Scope"], None]] = field(default_factory=list)
     """Called inside the scope when it is left cleanly; what they raise undoes the scope's work."""
+    opened: tuple[Any, ...] | None = None
+    """The row of the statement that the scope was opened with, if it was given one and that found a row."""
 
 
 _scope: ContextVar[Scope | None] = ContextVar("practice_scope", default=None)
@@ -105,14 +109,23 @@ def current_actor() -> Actor:
 
 @contextmanager
 def practice_scope(
-    practice: "Practice | UUID", *, actor: Actor, request_id: str = "", ip: str | None = None, using: str = "default"
+    practice: "Practice | UUID",
+    *,
+    actor: Actor,
+    request_id: str = "",
+    ip: str | None = None,
+    using: str = "default",
+    ask: Statement | None = None,
 ) -> Iterator[Scope]:
-    """One transaction in which only this practice's rows exist. Raises ScopeError inside another practice's scope."""
+    """One transaction in which only this practice's rows exist. Raises ScopeError inside another practice's scope.
+
+    `ask` is asked in the round trip that opens the scope; its row is then `scope.opened`.
+    """
     practice_id = practice if isinstance(practice, UUID) else practice.pk
     outer = _scope.get()
     if outer is not None and outer.practice_id not in (None, practice_id):
         raise ScopeError("Another practice's scope is open; leave it first: a transaction belongs to one practice.")
-    with _open(Scope(practice_id, actor, request_id, ip, using), platform=False) as scope:
+    with _open(Scope(practice_id, actor, request_id, ip, using), platform=False, ask=ask) as scope:
         yield scope
 
 
@@ -150,13 +163,17 @@ def _refuse_inside_practice() -> None:
 
 
 @contextmanager
-def _open(scope: Scope, *, platform: bool) -> Iterator[Scope]:
-    connection = connections[scope.using]
+def _open(scope: Scope, *, platform: bool, ask: Statement | None = None) -> Iterator[Scope]:
+    connection: Any = connections[scope.using]
     nested = connection.in_atomic_block
+    opening = _with_settings(_settings_of(scope, platform=platform), ask)
+    if not nested:
+        connection.begin_with(*opening)
     with transaction.atomic(using=scope.using):
         scope.depth = len(connection.savepoint_ids)
         previous = _read_settings(connection) if nested else None
-        _write_settings(connection, _settings_of(scope, platform=platform))
+        row = _execute(connection, opening) if nested else connection.opened
+        scope.opened = row if ask is not None else None
         token = _scope.set(scope)
         try:
             yield scope
@@ -167,7 +184,7 @@ def _open(scope: Scope, *, platform: bool) -> Iterator[Scope]:
             _scope.reset(token)
         # Left by an exception, the rollback restores them; a released savepoint would keep ours.
         if previous is not None and not connection.needs_rollback:
-            _write_settings(connection, previous)
+            _execute(connection, _with_settings(previous))
 
 
 _Settings = tuple[str, str, str, str]
@@ -182,6 +199,16 @@ def _settings_of(scope: Scope, *, platform: bool) -> _Settings:
     )
 
 
+def _with_settings(values: _Settings, ask: Statement | None = None) -> Statement:
+    """What sets these in the transaction, and then asks."""
+    sql, params = ask or ("", ())
+    return (
+        "SELECT set_config('app.practice_id', %s, true), set_config('app.user_id', %s, true),"
+        f" set_config('app.request_id', %s, true), set_config('app.platform', %s, true);{sql}",
+        (*values, *params),
+    )
+
+
 def _read_settings(connection: "BaseDatabaseWrapper") -> _Settings:
     with connection.cursor() as cursor:
         cursor.execute(
@@ -193,13 +220,10 @@ def _read_settings(connection: "BaseDatabaseWrapper") -> _Settings:
         return row
 
 
-def _write_settings(connection: "BaseDatabaseWrapper", values: _Settings) -> None:
+def _execute(connection: "BaseDatabaseWrapper", statement: Statement) -> tuple[Any, ...] | None:
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT set_config('app.practice_id', %s, true), set_config('app.user_id', %s, true),"
-            " set_config('app.request_id', %s, true), set_config('app.platform', %s, true)",
-            values,
-        )
+        cursor.execute(*statement)
+        return last_row(cursor)
 
 
 class ActivePractice(Expression):

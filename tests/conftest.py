@@ -38,8 +38,6 @@ def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: object) -
     yield
     with django_db_blocker.unblock():  # type: ignore[attr-defined]  # as above
         connections["default"].close()
-        runtime: Any = connections["default"]
-        runtime.close_pool()
         teardown_databases(config, verbosity=0)
 
 

@@ -1,0 +1,121 @@
+"""The database backend: what it sends, and what it does when the server is gone."""
+
+from collections.abc import Callable
+
+import psycopg
+import pytest
+from django.db import DatabaseError, OperationalError, connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from practices.models import CancellationReason, Location, Practice
+from practices.tenancy import Actor, practice_scope
+
+BY = Actor.system("tests")
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def statements_of(work: Callable[[], None]) -> list[str]:
+    """Each message that was sent, in order."""
+    with CaptureQueriesContext(connection) as queries:
+        work()
+    return [each["sql"] for each in queries if each["sql"] != "COMMIT"]
+
+
+def test_scope_opens_in_one_message_and_says_what_it_asked(practice: Practice) -> None:
+    found = []
+
+    def work() -> None:
+        with practice_scope(practice, actor=BY, ask=("SELECT current_setting('app.practice_id')", ())) as scope:
+            found.append(scope.opened)
+
+    messages = statements_of(work)
+    assert found == [(str(practice.pk),)]
+    assert len(messages) == 1
+    assert messages[0].startswith("BEGIN;SELECT set_config(")
+
+
+def test_question_without_an_answer_opens_the_scope_all_the_same(practice: Practice) -> None:
+    with practice_scope(practice, actor=BY, ask=("SELECT 1 WHERE false", ())) as scope:
+        assert scope.opened is None
+        assert Location.objects.count() == 0
+
+
+def test_answer_is_the_scopes_own(practice: Practice) -> None:
+    one, two = ("SELECT 1", ()), ("SELECT 2", ())
+    with practice_scope(practice, actor=BY, ask=one) as outer, practice_scope(practice, actor=BY, ask=two) as inner:
+        assert (outer.opened, inner.opened) == ((1,), (2,))
+    with practice_scope(practice, actor=BY) as later:
+        assert later.opened is None
+
+
+def test_question_that_fails_leaves_no_transaction_behind(practice: Practice) -> None:
+    with pytest.raises(DatabaseError), practice_scope(practice, actor=BY, ask=("SELECT 1/0", ())):
+        pass
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('app.practice_id')")
+        assert cursor.fetchone() == ("00000000-0000-0000-0000-000000000000",)
+
+
+def test_work_left_for_the_end_is_committed_along_with_the_rest(practice: Practice) -> None:
+    insert = "INSERT INTO practices_cancellationreason"
+    columns = "(id, practice_id, created_at, updated_at, version, code, name, by, active)"
+    values = f"{columns} SELECT gen_random_uuid(), '{practice.pk}', now(), now(), 1, %s, 'x', 'patient', true"
+    with practice_scope(practice, actor=BY):
+        connection.end_with(f"{insert} {values}", ["first"])  # type: ignore[attr-defined]  # our backend's
+        connection.end_with(f"{insert} {values}", ["second"])  # type: ignore[attr-defined]  # our backend's
+    assert codes(practice) == ["first", "second"]
+
+
+def test_work_left_for_the_end_is_forgotten_with_the_rest(practice: Practice) -> None:
+    with pytest.raises(LookupError), practice_scope(practice, actor=BY):
+        connection.end_with("SELECT 1/0", [])  # type: ignore[attr-defined]  # our backend's
+        raise LookupError
+    with practice_scope(practice, actor=BY):
+        pass
+
+
+def test_failing_end_undoes_the_work(practice: Practice) -> None:
+    with pytest.raises(DatabaseError), practice_scope(practice, actor=BY):
+        Location.objects.create(name="Main")
+        connection.end_with("SELECT 1/0", [])  # type: ignore[attr-defined]  # our backend's
+    with practice_scope(practice, actor=BY):
+        assert Location.objects.count() == 0
+
+
+def test_inside_a_savepoint_the_end_is_now(practice: Practice) -> None:
+    with practice_scope(practice, actor=BY):
+        with pytest.raises(DatabaseError), transaction.atomic():
+            connection.end_with("SELECT 1/0", [])  # type: ignore[attr-defined]  # our backend's
+        assert Location.objects.count() == 0
+
+
+def test_connection_that_the_server_closed_is_replaced(practice: Practice) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (before,) = cursor.fetchone()
+    terminate(before)
+    connection.close_if_unusable_or_obsolete()
+    with practice_scope(practice, actor=BY), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        assert cursor.fetchone() != (before,)
+
+
+def terminate(pid: int) -> None:
+    """Over a connection of its own, as the same login."""
+    with psycopg.connect(**connection.get_connection_params()) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 2000)", [pid])
+
+
+def test_lost_connection_in_a_transaction_is_an_operational_error(practice: Practice) -> None:
+    with pytest.raises(OperationalError), practice_scope(practice, actor=BY), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        terminate(cursor.fetchone()[0])
+        cursor.execute("SELECT 1")
+    with practice_scope(practice, actor=BY):
+        assert Location.objects.count() == 0
+
+
+def codes(practice: Practice) -> list[str]:
+    with practice_scope(practice, actor=BY):
+        return sorted(CancellationReason.objects.values_list("code", flat=True))
