@@ -16,7 +16,7 @@ from django.db.models.lookups import IsNull
 from django.db.models.query_utils import DeferredAttribute
 
 from practices.encryption.errors import EncryptedValueMisplaced, EncryptedValueUnreadable
-from practices.encryption.keys import ring_of
+from practices.encryption.keys import KeyRing, Opened, ring_of
 from practices.tenancy import active_practice_id
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Ciphertext:
         except (IndexError, ValueError) as error:
             raise EncryptedValueUnreadable from error
 
-    def reveal(self, row_id: UUID) -> str:
+    def reveal(self, row_id: UUID | str) -> str:
         """The value, if it was written for this row of the active practice; raises an EncryptionError otherwise."""
         if self._plain is None:
             self._plain = _open(self, active_practice_id(), row_id)
@@ -67,15 +67,21 @@ def seal(table: str, column: str, row_id: UUID, value: str) -> Ciphertext:
     return Ciphertext(f"{VERSION}:{number}:{token.decode()}", table, column, value)
 
 
-def _open(sealed: Ciphertext, practice_id: UUID, row_id: UUID) -> str:
+def _open(sealed: Ciphertext, practice_id: UUID, row_id: UUID | str) -> str:
+    ring = ring_of(practice_id)
+    place, value = ring.opened.get(sealed.raw) or ring.keep(sealed.raw, _decrypted(sealed, ring))
+    if place != [str(practice_id), sealed.table, sealed.column, str(row_id)]:
+        raise EncryptedValueMisplaced
+    return value
+
+
+def _decrypted(sealed: Ciphertext, ring: KeyRing) -> Opened:
     version, _, rest = sealed.raw.partition(":")
     if version != VERSION:
         raise EncryptedValueUnreadable
     token = rest.partition(":")[2].encode()
-    *place, value = json.loads(ring_of(practice_id).decrypt(sealed.key_number, token))
-    if place != [str(practice_id), sealed.table, sealed.column, str(row_id)]:
-        raise EncryptedValueMisplaced
-    return str(value)
+    *place, value = json.loads(ring.decrypt(sealed.key_number, token))
+    return place, str(value)
 
 
 class _LazyPlaintext(DeferredAttribute):
@@ -110,6 +116,10 @@ class EncryptedTextField(models.TextField):  # type: ignore[type-arg]  # a str, 
 
     def from_db_value(self, value: str | None, expression: object, connection: "BaseDatabaseWrapper") -> Any:
         return Ciphertext(value, self.model._meta.db_table, str(self.column)) if value else value
+
+    def from_json(self, text: str | None, row_id: str) -> str | None:
+        """The value of a row that PostgreSQL rendered as JSON."""
+        return Ciphertext(text, self.model._meta.db_table, str(self.column)).reveal(row_id) if text else text
 
     def to_python(self, value: Any) -> Any:
         return value if isinstance(value, Ciphertext) else super().to_python(value)

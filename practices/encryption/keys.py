@@ -23,6 +23,12 @@ from practices.tenancy import NoActivePractice, ScopeError, active_practice_id
 KEY_CACHE_SECONDS = 10.0
 """For how long another process may still encrypt with a key that was replaced, or decrypt with one destroyed."""
 KEY_CACHE_PRACTICES = 500
+OPENED_VALUES = 200
+"""Of a practice, opened lately: kept as long as the key beside them, which could open them anyway."""
+
+
+Opened = tuple[list[str], str]
+"""The place a value belongs to (practice, table, column, row), and the value."""
 
 
 @dataclass(slots=True)
@@ -32,6 +38,7 @@ class KeyRing:
     number: int
     data: dict[int, Fernet] = field(repr=False)
     index: bytes = field(repr=False)
+    opened: dict[str, Opened] = field(default_factory=dict, repr=False)
 
     def encrypt(self, plain: bytes) -> tuple[int, bytes]:
         return self.number, self.data[self.number].encrypt(plain)
@@ -41,6 +48,13 @@ class KeyRing:
             return self.data[number].decrypt(token)
         except (KeyError, InvalidToken) as error:
             raise EncryptedValueUnreadable from error
+
+    def keep(self, raw: str, opened: Opened) -> Opened:
+        """People look at the same page again and again: what was opened a moment ago needs no opening again."""
+        if len(self.opened) >= OPENED_VALUES:
+            self.opened.clear()
+        self.opened[raw] = opened
+        return opened
 
 
 @dataclass(slots=True)
@@ -64,12 +78,11 @@ def ring_of(practice_id: UUID) -> KeyRing:
     """The practice's keys; only inside its scope. One query when they aren't in memory."""
     if practice_id != active_practice_id():
         raise ScopeError("Another practice's encrypted value can't be opened here.")
-    if (changed := _changed_in_this_transaction(practice_id)) is not None:
+    if connection.run_on_commit and (changed := _changed_in_this_transaction(practice_id)) is not None:
         if changed.ring is None:
             raise KeysDestroyed
         return changed.ring
-    with _cache_lock:
-        expires, ring = _cache.get(practice_id, (0.0, None))
+    expires, ring = _cache.get(practice_id, (0.0, None))
     if ring is not None and expires > time.monotonic():
         return ring
     return _load(practice_id) or _make(practice_id)
