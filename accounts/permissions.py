@@ -35,6 +35,11 @@ class RolePermission(BasePermission):
         area, access = needed(request, view)
         return _authenticated(request) and allowed(_roles(), area, access, own=True)
 
+    def reads_any_object(self, request: Request, view: "APIView") -> bool:
+        """Whether each object may be read, so that none has to be asked for."""
+        area, access = needed(request, view)
+        return access == Access.READ and allowed(_roles(), area, access)
+
     def has_object_permission(self, request: Request, view: "APIView", obj: Any) -> bool:
         area, access = needed(request, view)
         if allowed(_roles(), area, access):

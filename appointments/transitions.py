@@ -1,6 +1,7 @@
 """The status machine of an appointment (FHIR R4 appointmentstatus): what may follow what, and by which action."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import models
 
@@ -84,6 +85,22 @@ TRANSITIONS: dict[Status, dict[Action, Status]] = {
     Status.FULFILLED: {Action.UNDO: Status.CHECKED_IN, Action.ENTER_IN_ERROR: Status.ENTERED_IN_ERROR},
     Status.ENTERED_IN_ERROR: {},
 }
+
+
+def hold_expired(status: str, hold_expires_at: datetime | None, now: datetime) -> bool:
+    return status == Status.PENDING and hold_expires_at is not None and hold_expires_at <= now
+
+
+def possible(status: str, start: datetime | None, hold_expires_at: datetime | None, now: datetime) -> list[str]:
+    """The actions that a visit's status and the time allow; whether a role may is another question."""
+    found = set(TRANSITIONS[Status(status)])
+    if start is None:
+        found -= {Action.UNDO, Action.CONFIRM}
+    if start is None or start > now:
+        found.discard(Action.NO_SHOW)
+    if hold_expired(status, hold_expires_at, now):
+        found.discard(Action.CONFIRM)
+    return sorted(found)
 
 
 @dataclass(frozen=True, slots=True)

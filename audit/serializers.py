@@ -1,9 +1,11 @@
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from audit.models import AuditEvent
+from config.api.rows import RowField
 from config.api.serializers import StrictModelSerializer, StrictSerializer
 
 
@@ -12,6 +14,19 @@ class ActorSerializer(StrictSerializer):
     id = serializers.UUIDField(allow_null=True)
     label = serializers.CharField()  # type: ignore[assignment]  # the metaclass takes it off the class
     roles = serializers.ListField(child=serializers.CharField())
+
+
+@extend_schema_field(ActorSerializer)
+class ActorField(RowField):
+    row_columns: ClassVar[Mapping[str, str]] = {
+        "kind": "actor_kind",
+        "id": "actor_id",
+        "label": "actor_label",
+        "roles": "roles",
+    }
+
+    def from_row(self, **values: Any) -> dict[str, Any]:
+        return values
 
 
 _CHANGES = {
@@ -26,12 +41,17 @@ _CHANGES = {
 }
 
 
+@extend_schema_field(_CHANGES)
+class ChangesField(serializers.JSONField):
+    pass
+
+
 class AuditEventSerializer(StrictModelSerializer[AuditEvent]):
     """Who did what to which row, when and from where."""
 
-    actor = serializers.SerializerMethodField()
+    actor = ActorField()
     patients = serializers.ListField(child=serializers.UUIDField(), source="patient_ids", read_only=True)
-    changes = serializers.SerializerMethodField()
+    changes = ChangesField(read_only=True)
 
     class Meta:
         model = AuditEvent
@@ -51,12 +71,3 @@ class AuditEventSerializer(StrictModelSerializer[AuditEvent]):
             "ip",
         ]
         read_only_fields = fields
-
-    @extend_schema_field(ActorSerializer)
-    def get_actor(self, event: AuditEvent) -> dict[str, Any]:
-        return {"kind": event.actor_kind, "id": event.actor_id, "label": event.actor_label, "roles": event.roles}
-
-    @extend_schema_field(_CHANGES)
-    def get_changes(self, event: AuditEvent) -> dict[str, Any]:
-        changes: dict[str, Any] = event.changes
-        return changes

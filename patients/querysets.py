@@ -107,6 +107,16 @@ class ContactPointQuerySet(TenantQuerySet["ContactPoint"]):
         return {(patient_id, kind): value.reveal(pk) for pk, patient_id, kind, value in rows if value}
 
 
+def primary_contacts_sql(patient: str) -> str:
+    """`primary_of` as a subquery: `{kind: [id, ciphertext]}` of the row of `patients_patient` that is called so."""
+    first_of_each_kind = (
+        "SELECT DISTINCT ON (kind) kind, id, value FROM patients_contactpoint"  # noqa: S608  # constant text
+        f" WHERE practice_id = {patient}.practice_id AND patient_id = {patient}.id AND use <> 'old'"
+        " ORDER BY kind, rank, id"
+    )
+    return f"(SELECT json_object_agg(c.kind, json_build_array(c.id, c.value)) FROM ({first_of_each_kind}) AS c)"  # noqa: S608  # as above
+
+
 class PatientIdentifierQuerySet(TenantQuerySet["PatientIdentifier"]):
     def of_value(self, value: str) -> "PatientIdentifierQuerySet":
         """Those with this number, however it is separated, whatever their type."""

@@ -1,8 +1,13 @@
-from rest_framework import serializers
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import extend_schema_field
 
 from config.api import fields
+from config.api.rows import RowField
 from config.api.serializers import StrictModelSerializer
 from patients.models import ContactPoint, Patient, PatientIdentifier
+from patients.querysets import primary_contacts_sql
 
 EDITABLE = [
     "mrn",
@@ -24,9 +29,29 @@ EDITABLE = [
 COLUMNS = ["id", *EDITABLE, "status", "merged_into", "version", "created_at", "updated_at"]
 
 
+@extend_schema_field({"type": ["string", "null"]})
+class PrimaryContactField(RowField):
+    """The value of the first contact point in use of a kind. Two of them read the contact points once."""
+
+    row_columns: ClassVar[Mapping[str, str]] = {"primary": primary_contacts_sql("t")}
+
+    def __init__(self, kind: ContactPoint.Kind, **kwargs: Any) -> None:
+        self.kind = kind
+        super().__init__(**kwargs)
+
+    def from_row(self, primary: dict[str, list[str]] | None = None, **values: Any) -> str | None:
+        row_id, value = (primary or {}).get(self.kind, (None, None))
+        field: Any = ContactPoint._meta.get_field("value")
+        text: str | None = field.from_json(value, row_id)
+        return text
+
+    def to_representation(self, value: Patient) -> str | None:
+        return value.phone if self.kind == ContactPoint.Kind.PHONE else value.email
+
+
 class PatientSerializer(StrictModelSerializer[Patient]):
-    phone = serializers.CharField(read_only=True, allow_null=True, help_text="The primary one, in E.164.")
-    email = serializers.CharField(read_only=True, allow_null=True, help_text="The primary one.")
+    phone = PrimaryContactField(ContactPoint.Kind.PHONE, help_text="The primary one, in E.164.")
+    email = PrimaryContactField(ContactPoint.Kind.EMAIL, help_text="The primary one.")
 
     class Meta:
         model = Patient

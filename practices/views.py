@@ -1,5 +1,7 @@
 """The practice's own settings. Which role may do what follows from the models' area."""
 
+from uuid import UUID
+
 from config.api.problem import Conflict
 from config.api.views import ModelViewSet, RetrieveMixin, UpdateMixin
 from practices.models import CancellationReason, Closure, Location, Practice, PracticePolicy, Resource
@@ -20,9 +22,8 @@ class PracticeViewSet(RetrieveMixin[Practice], UpdateMixin[Practice]):
     queryset = Practice.objects.all()
     serializer_class = PracticeSerializer
 
-    def get_object(self) -> Practice:
-        self.kwargs = {"pk": active_practice_id()}
-        return super().get_object()
+    def lookup_value(self) -> UUID:
+        return active_practice_id()
 
 
 class PracticePolicyViewSet(RetrieveMixin[PracticePolicy], UpdateMixin[PracticePolicy]):
@@ -31,10 +32,9 @@ class PracticePolicyViewSet(RetrieveMixin[PracticePolicy], UpdateMixin[PracticeP
     queryset = PracticePolicy.objects.all()
     serializer_class = PracticePolicySerializer
 
-    def get_object(self) -> PracticePolicy:
-        policy, _ = PracticePolicy.objects.get_or_create()
-        self.kwargs = {"pk": policy.pk}
-        return super().get_object()
+    def lookup_value(self) -> UUID:
+        policy: PracticePolicy = PracticePolicy.objects.get_or_create()[0]
+        return policy.pk
 
 
 class LocationViewSet(ModelViewSet[Location]):

@@ -1,3 +1,8 @@
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import Invitation
@@ -5,6 +10,7 @@ from accounts.roles import Role
 from accounts.serializers.auth import PracticeSummary, SecretField
 from accounts.serializers.members import MemberUserSerializer
 from config.api.fields import ChoiceField, EmailField, TextField
+from config.api.rows import RowField
 from config.api.serializers import StrictModelSerializer, StrictSerializer
 
 
@@ -12,11 +18,24 @@ def roles_field() -> serializers.ListField:
     return serializers.ListField(child=ChoiceField(choices=Role.choices), min_length=1, max_length=len(Role))
 
 
+@extend_schema_field(serializers.ChoiceField(choices=Invitation.Status.choices))
+class StatusField(RowField):
+    row_columns: ClassVar[Mapping[str, str]] = {
+        "accepted_at": "accepted_at",
+        "revoked_at": "revoked_at",
+        "expires_at": "expires_at",
+    }
+
+    def from_row(self, **values: Any) -> str:
+        instants = {name: text and datetime.fromisoformat(text) for name, text in values.items()}
+        return Invitation(**instants).status
+
+
 class InvitationSerializer(StrictModelSerializer[Invitation]):
     """`sent_at` is when the mail provider took the mail; null while it waits."""
 
     roles = serializers.ListField(child=serializers.ChoiceField(choices=Role.choices), read_only=True)
-    status = serializers.ChoiceField(choices=Invitation.Status.choices, read_only=True)
+    status = StatusField()
     invited_by = MemberUserSerializer(read_only=True, allow_null=True)
 
     class Meta:

@@ -1,10 +1,14 @@
+from collections.abc import Mapping
+from typing import Any, ClassVar
 from uuid import UUID
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import Membership, ProviderProfile, User
 from accounts.roles import Role
 from config.api.fields import ChoiceField
+from config.api.rows import RowField
 from config.api.serializers import StrictModelSerializer
 
 STAMPS = ["id", "version", "created_at", "updated_at"]
@@ -29,10 +33,26 @@ class MemberSerializer(StrictModelSerializer[Membership]):
         read_only_fields = [*STAMPS, "status"]
 
 
+@extend_schema_field({"type": ["string", "null"], "format": "uuid"})
+class CalendarField(RowField):
+    """The id of a provider's calendar."""
+
+    row_columns: ClassVar[Mapping[str, str]] = {
+        "resource": "(SELECT r.id FROM practices_resource AS r"
+        " WHERE r.practice_id = t.practice_id AND r.provider_id = t.id ORDER BY r.id LIMIT 1)"
+    }
+
+    def from_row(self, resource: str | None = None, **values: Any) -> str | None:
+        return resource
+
+    def to_representation(self, value: ProviderProfile) -> UUID | None:
+        return next((calendar.pk for calendar in value.resources.order_by("pk")), None)
+
+
 class ProviderSerializer(StrictModelSerializer[ProviderProfile]):
     """A member who sees patients. `resource` is their calendar, which is made with the profile."""
 
-    resource = serializers.SerializerMethodField()
+    resource = CalendarField()
 
     class Meta:
         model = ProviderProfile
@@ -49,9 +69,6 @@ class ProviderSerializer(StrictModelSerializer[ProviderProfile]):
             "active",
         ]
         read_only_fields = STAMPS
-
-    def get_resource(self, profile: ProviderProfile) -> UUID | None:
-        return next((calendar.pk for calendar in profile.resources.all()), None)
 
     def validate_membership(self, membership: Membership) -> Membership:
         if isinstance(self.instance, ProviderProfile) and membership.pk != self.instance.membership_id:

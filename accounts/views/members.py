@@ -64,7 +64,7 @@ class MemberViewSet(
 class ProviderViewSet(ModelViewSet[ProviderProfile]):
     """A provider's calendar, the `resource`, comes, is renamed and goes with the profile."""
 
-    queryset = ProviderProfile.objects.prefetch_related("resources")
+    queryset = ProviderProfile.objects.all()
     serializer_class = ProviderSerializer
     filterset_fields = {"active": ["exact"], "accepts_new": ["exact"], "membership": ["exact"]}
     ordering = ("display_name",)

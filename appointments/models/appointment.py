@@ -9,7 +9,7 @@ from appointments.models.group_visit import GroupVisit
 from appointments.models.series import AppointmentSeries
 from appointments.models.visit_type import AppointmentType
 from appointments.querysets import AppointmentManager
-from appointments.transitions import BLOCKING, TRANSITIONS, Action, Status
+from appointments.transitions import BLOCKING, Status, hold_expired, possible
 from patients.models import Patient
 from practices.encryption import EncryptedTextField
 from practices.fields import SamePracticeForeignKey
@@ -122,7 +122,7 @@ class Appointment(VersionedModel):
         return self.status in BLOCKING
 
     def hold_expired(self, now: datetime) -> bool:
-        return self.status == Status.PENDING and self.hold_expires_at is not None and self.hold_expires_at <= now
+        return hold_expired(self.status, self.hold_expires_at, now)
 
     def waited(self, now: datetime) -> timedelta | None:
         """From arriving to checking in, so far as that has come; None for who hasn't arrived."""
@@ -132,11 +132,4 @@ class Appointment(VersionedModel):
 
     def allowed_transitions(self, now: datetime) -> list[str]:
         """The actions that its status and the time allow; whether a role may is another question."""
-        return sorted(action for action in TRANSITIONS[Status(self.status)] if self._in_time_for(action, now))
-
-    def _in_time_for(self, action: Action, now: datetime) -> bool:
-        if action == Action.NO_SHOW:
-            return self.start is not None and self.start <= now
-        if action == Action.CONFIRM:
-            return self.start is not None and not self.hold_expired(now)
-        return action != Action.UNDO or self.start is not None
+        return possible(self.status, self.start, self.hold_expires_at, now)

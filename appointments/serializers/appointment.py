@@ -1,13 +1,16 @@
 from typing import Any
 
 from django.db import models
-from django.utils import timezone
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import ProviderProfile
 from appointments.models import Appointment, AppointmentType, StatusEvent
-from appointments.transitions import Action
+from appointments.serializers.row_fields import (
+    AllowedTransitionsField,
+    NotesField,
+    OverbookReasonField,
+    PatientSummaryField,
+)
 from config.api import fields
 from config.api.serializers import StrictModelSerializer, StrictSerializer
 from patients.models import Patient
@@ -29,13 +32,6 @@ class PatientIdField(fields.RelatedIdField):
         return patients.visible_to(scope.actor) if scope is not None else patients
 
 
-class PatientSummarySerializer(serializers.ModelSerializer[Patient]):
-    class Meta:
-        model = Patient
-        fields = ("id", "given_name", "family_name", "mrn")
-        read_only_fields = fields
-
-
 class ProviderSummarySerializer(serializers.ModelSerializer[ProviderProfile]):
     class Meta:
         model = ProviderProfile
@@ -46,9 +42,11 @@ class ProviderSummarySerializer(serializers.ModelSerializer[ProviderProfile]):
 class AppointmentSerializer(StrictModelSerializer[Appointment]):
     """As every answer shows an appointment. Of a patient whom the caller can't see it shows the busy time alone."""
 
-    patient = PatientSummarySerializer(read_only=True)
+    patient = PatientSummaryField()
     provider = ProviderSummarySerializer(read_only=True)
-    allowed_transitions = serializers.SerializerMethodField()
+    overbook_reason = OverbookReasonField()
+    notes = NotesField()
+    allowed_transitions = AllowedTransitionsField()
 
     class Meta:
         model = Appointment
@@ -82,18 +80,6 @@ class AppointmentSerializer(StrictModelSerializer[Appointment]):
             "updated_at",
         )
         read_only_fields = fields
-
-    def to_representation(self, instance: Appointment) -> dict[str, Any]:
-        shown: dict[str, Any] = super().to_representation(instance)
-        scope = current_scope()
-        if scope is not None and not instance.patient.visible_to(scope.actor):
-            shown["patient"] = {**shown["patient"], "given_name": "", "family_name": "", "mrn": ""}
-            shown |= dict.fromkeys({"notes", "overbook_reason"} & shown.keys(), "")
-        return shown
-
-    @extend_schema_field({"type": "array", "items": {"type": "string", "enum": Action.values}})
-    def get_allowed_transitions(self, appointment: Appointment) -> list[str]:
-        return appointment.allowed_transitions(timezone.now())
 
 
 class AppointmentPatchSerializer(StrictModelSerializer[Appointment]):

@@ -9,16 +9,15 @@ from appointments.recurrence import MOST, Recurrence, RecurrenceError
 from appointments.serializers.appointment import (
     CancelSerializer,
     PatientIdField,
-    PatientSummarySerializer,
     ProviderSummarySerializer,
     related,
 )
+from appointments.serializers.row_fields import PatientSummaryField
 from appointments.services.series import OnConflict, Scope
 from config.api import fields
 from config.api.serializers import StrictModelSerializer, StrictSerializer
 from patients.models import Patient
 from practices.models import Location, Resource
-from practices.tenancy import current_scope
 
 MAX_RULE = 200
 """Characters; a rule that is cut later needs a few more."""
@@ -43,7 +42,7 @@ class RecurrenceField(fields.TextField):
 class AppointmentSeriesSerializer(StrictModelSerializer[AppointmentSeries]):
     """Its visits are at `/appointments?series=`. `start_time` and `exdates` are of the clock in `time_zone`."""
 
-    patient = PatientSummarySerializer(read_only=True)
+    patient = PatientSummaryField()
     provider = ProviderSummarySerializer(read_only=True)
 
     class Meta:
@@ -65,13 +64,6 @@ class AppointmentSeriesSerializer(StrictModelSerializer[AppointmentSeries]):
             "updated_at",
         )
         read_only_fields = fields
-
-    def to_representation(self, instance: AppointmentSeries) -> dict[str, Any]:
-        shown: dict[str, Any] = super().to_representation(instance)
-        scope = current_scope()
-        if scope is not None and not instance.patient.visible_to(scope.actor):
-            shown["patient"] = {**shown["patient"], "given_name": "", "family_name": "", "mrn": ""}
-        return shown
 
 
 class SeriesPreviewRequest(StrictSerializer):

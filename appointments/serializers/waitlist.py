@@ -4,7 +4,8 @@ from rest_framework import serializers
 
 from accounts.models import ProviderProfile
 from appointments.models import WaitlistEntry, WaitlistWindow
-from appointments.serializers.appointment import PatientIdField, PatientSummarySerializer, related
+from appointments.serializers.appointment import PatientIdField, related
+from appointments.serializers.row_fields import PatientSummarySerializer
 from config.api import fields
 from config.api.serializers import StrictModelSerializer, StrictSerializer
 from patients.models import Patient

@@ -9,7 +9,7 @@ from config.api.views import ModelViewSet
 class ReminderRuleViewSet(ModelViewSet[ReminderRule]):
     """When patients are reminded. A change holds for visits that are booked already, too."""
 
-    queryset = ReminderRule.objects.prefetch_related("appointment_types")
+    queryset = ReminderRule.objects.all()
     serializer_class = ReminderRuleSerializer
     filterset_fields = {"channel": ["exact"], "active": ["exact"]}
     ordering = ("name",)

@@ -114,7 +114,11 @@ class DateField(serializers.DateField):
 
 
 class InstantField(serializers.DateTimeField):
-    """RFC 3339 with an offset; written out in UTC."""
+    """RFC 3339 with an offset; written out in UTC, with as many digits of a second as there are."""
+
+    def to_representation(self, value: Any) -> Any:
+        text: Any = super().to_representation(value)
+        return text[:-1].rstrip("0") + "Z" if isinstance(text, str) and "." in text and text.endswith("Z") else text
 
     def to_internal_value(self, value: Any) -> datetime.datetime:
         return _parsed(parse_instant, value)

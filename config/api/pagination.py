@@ -1,9 +1,9 @@
 """Lists in pages by key: each page costs one statement however far in it lies, and rows never shift between pages."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.exceptions import FieldDoesNotExist, FieldError, ValidationError
 from django.db.models import BooleanField, F, Field, Func, Model, Q, QuerySet, Value
@@ -20,6 +20,9 @@ from config.api.problem import ParameterProblem
 DEFAULT_PAGE_SIZE = 50
 MAX_PAGE_SIZE = 200
 PARAMETERS = frozenset({"cursor", "page_size", "total"})
+
+T = TypeVar("T")
+Position = Sequence[Any]
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,10 @@ class Column:
 
 
 class KeysetPagination(BasePagination):
-    """Takes the queryset's own ordering and adds the id as a tie-break. Rows may be instances or dicts."""
+    """Takes the queryset's own ordering and adds the id as a tie-break."""
 
-    def paginate_queryset(self, queryset: Any, request: Request, view: APIView | None = None) -> list[Any]:
+    def page_queryset(self, queryset: Any, request: Request) -> Any:
+        """The rows of the page, and one more if there is a following one. `columns` then names its ordering."""
         self.request = request
         self.count = _count(queryset) if _wants_total(request) else None
         self.columns = ordering_columns(queryset)
@@ -52,10 +56,15 @@ class KeysetPagination(BasePagination):
         columns = [column.reversed() for column in self.columns] if backwards else self.columns
         if self.cursor is not None:
             queryset = queryset.filter(after(columns, self._position(self.cursor)))
-        rows = list(queryset.order_by(*(column.term for column in columns))[: self.size + 1])
+        return queryset.order_by(*(column.term for column in columns))[: self.size + 1]
+
+    def take(self, rows: list[T], positions: list[Position]) -> list[T]:
+        """What was found, without the row too many; `positions` are the rows' values of the ordering's columns."""
         self.more = len(rows) > self.size
-        self.rows = rows[: self.size][::-1] if backwards else rows[: self.size]
-        return self.rows
+        backwards = self.cursor is not None and self.cursor.backwards
+        step = -1 if backwards else 1
+        self.positions = positions[: self.size][::step]
+        return rows[: self.size][::step]
 
     def get_paginated_response(self, data: Any) -> Response:
         total = {} if self.count is None else {"total": self.count}
@@ -63,15 +72,15 @@ class KeysetPagination(BasePagination):
 
     def next_url(self) -> str | None:
         if self.cursor is not None and self.cursor.backwards:
-            return self._url(self.rows[-1], backwards=False) if self.rows else None
-        return self._url(self.rows[-1], backwards=False) if self.more else None
+            return self._url(self.positions[-1], backwards=False) if self.positions else None
+        return self._url(self.positions[-1], backwards=False) if self.more else None
 
     def previous_url(self) -> str | None:
-        if self.cursor is None or not self.rows:
+        if self.cursor is None or not self.positions:
             return None
         if self.cursor.backwards and not self.more:
             return None
-        return self._url(self.rows[0], backwards=True)
+        return self._url(self.positions[0], backwards=True)
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         url = {"type": ["string", "null"], "format": "uri"}
@@ -112,11 +121,10 @@ class KeysetPagination(BasePagination):
         except (ValidationError, ValueError) as exc:
             raise _invalid_cursor() from exc
 
-    def _url(self, row: Any, *, backwards: bool) -> str:
+    def _url(self, position: Position, *, backwards: bool) -> str:
         ordering = tuple(column.term for column in self.columns)
-        position = tuple(_value(row, column.name) for column in self.columns)
         url = self.request.build_absolute_uri()
-        cursor = Cursor(ordering, position, backwards).encode()
+        cursor = Cursor(ordering, tuple(position), backwards).encode()
         return str(replace_query_param(url, "cursor", cursor))
 
 
@@ -190,14 +198,6 @@ def _beyond(column: Column, value: Any) -> Q:
         return Q(**{f"{column.name}__lt": value})
     above = Q(**{f"{column.name}__gt": value})
     return above | Q(**{f"{column.name}__isnull": True}) if column.nullable else above
-
-
-def _value(row: Any, name: str) -> Any:
-    if isinstance(row, Mapping):
-        return row[name]
-    for part in name.split(LOOKUP_SEP):
-        row = getattr(row, part, None)
-    return row.pk if isinstance(row, Model) else row
 
 
 def _page_size(request: Request) -> int:

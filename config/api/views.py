@@ -21,6 +21,7 @@ from config.api.filters import FilterBackend, OrderingBackend, check_query
 from config.api.idempotency import Attempt, idempotency_key
 from config.api.pagination import PARAMETERS as PAGINATION_PARAMETERS
 from config.api.problem import LengthRequired, MethodNotAllowed, NotFound
+from config.api.rows import fetch, renderable, value_at
 from config.api.serializers import NoBody
 
 M = TypeVar("M", bound=models.Model)
@@ -197,13 +198,16 @@ class GenericViewSet(APIView, viewsets.GenericViewSet[M]):
     lock_rows: ClassVar[bool] = True
     list_actions: ClassVar[Sequence[str]] = ("list",)
 
+    def lookup_value(self) -> Any:
+        """Which object the request is about; override it where the path doesn't say."""
+        return self.kwargs[self.lookup_url_kwarg or self.lookup_field]
+
     def get_object(self) -> M:
         queryset = self.get_queryset()
         writes = self.request.method not in SAFE_METHODS
         if writes and self.lock_rows:
             queryset = queryset.select_for_update(of=("self",), no_key=True)
-        kwarg = self.lookup_url_kwarg or self.lookup_field
-        instance = queryset.filter(**{self.lookup_field: self.kwargs[kwarg]}).first()
+        instance = queryset.filter(**{self.lookup_field: self.lookup_value()}).first()
         if instance is None:
             raise NotFound()
         self.check_object_permissions(self.request, instance)
@@ -242,12 +246,24 @@ class GenericViewSet(APIView, viewsets.GenericViewSet[M]):
         return self.read_serializer_class or type(self).serializer_class or self.get_serializer_class()
 
     def represent(self, instance: Any) -> Any:
-        return self.get_read_serializer_class()(instance, context=self.get_serializer_context()).data
+        """An object as it is in the database now: one statement, unless the serializer needs the object itself."""
+        serializer_class: Any = self.get_read_serializer_class()
+        if not renderable(serializer_class):
+            return serializer_class(instance, context=self.get_serializer_context()).data
+        rows, _ = fetch(type(instance)._default_manager.filter(pk=instance.pk), serializer_class)
+        return rows[0]
 
-    def represent_many(self, rows: list[Any]) -> Any:
-        """One page of rows; override it where rendering dicts or JSON from the database is worth it."""
-        serializer_class = self.get_read_serializer_class()
-        return serializer_class(rows, many=True, context=self.get_serializer_context()).data
+    def rows_of(self, queryset: QuerySet[Any, Any], extras: Sequence[str] = ()) -> tuple[list[Any], list[Any]]:
+        """The queryset's rows as they are shown, and beside each the values of the paths `extras`.
+
+        One statement, unless the serializer has code that only works on objects.
+        """
+        serializer_class: Any = self.get_read_serializer_class()
+        if renderable(serializer_class):
+            return fetch(queryset, serializer_class, extras)
+        objects = list(queryset)
+        shown = serializer_class(objects, many=True, context=self.get_serializer_context()).data
+        return list(shown), [[value_at(each, path) for path in extras] for each in objects]
 
     def object_response(self, instance: Any, status: int = 200) -> Response:
         """For actions: the changed object."""
@@ -256,10 +272,14 @@ class GenericViewSet(APIView, viewsets.GenericViewSet[M]):
     def page_response(self, queryset: QuerySet[Any, Any]) -> Response:
         """For lists: filtered, sorted, one page."""
         filtered = self.filter_queryset(queryset)
-        page = self.paginate_queryset(filtered)
-        data = self.represent_many(list(filtered) if page is None else page)
+        paginator: Any = self.paginator
+        if paginator is None:
+            data, _ = self.rows_of(filtered)
+        else:
+            page = paginator.page_queryset(filtered, self.request)
+            data = paginator.take(*self.rows_of(page, [column.name for column in paginator.columns]))
         self.record_read(data)
-        return Response(data) if page is None else self.get_paginated_response(data)
+        return Response(data) if paginator is None else paginator.get_paginated_response(data)
 
     def record_read(self, data: Any) -> None:
         """Called with one object or a list of them, as rendered."""
@@ -280,9 +300,20 @@ class ListMixin(GenericViewSet[M]):
 
 class RetrieveMixin(GenericViewSet[M]):
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        data = self.represent(self.get_object())
+        data = self.represent(self.get_object()) if self.asks_for_object() else self.read_one()
         self.record_read(data)
         return Response(data)
+
+    def asks_for_object(self) -> bool:
+        """Whether a read has to look at the object itself first: who may read only their own rows is asked for each."""
+        asked = (getattr(each, "reads_any_object", None) for each in self.get_permissions())
+        return not all(ask is not None and ask(self.request, self) for ask in asked)
+
+    def read_one(self) -> Any:
+        rows, _ = self.rows_of(self.get_queryset().filter(**{self.lookup_field: self.lookup_value()}))
+        if not rows:
+            raise NotFound()
+        return rows[0]
 
 
 class CreateMixin(GenericViewSet[M]):

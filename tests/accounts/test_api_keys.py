@@ -271,7 +271,7 @@ def test_list_costs_the_same_for_any_number(
                 name="x", prefix=str(number), secret_hash="x", scopes=[], member=MembershipFactory.create(),
                 expires_at=timezone.now(),
             )  # fmt: skip
-    with django_assert_num_queries(7):  # savepoint and release, settings read, set and restored, identity, rows
+    with django_assert_num_queries(6):  # savepoint and release, settings read, set and restored, identity, rows
         assert len(owner.get(URL).json()["results"]) == rows
 
 

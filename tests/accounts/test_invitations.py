@@ -282,5 +282,5 @@ def test_list_costs_the_same_for_any_number(
         for number in range(rows):
             by = Actor.user(UserFactory.create().pk, ("owner",))
             invitations.invite(email=f"{number}@example.test", roles=["biller"], by=by)
-    with django_assert_num_queries(7):  # savepoint and release, settings read, set and restored, identity, rows
+    with django_assert_num_queries(6):  # savepoint and release, settings read, set and restored, identity, rows
         assert len(owner.get(URL).json()["results"]) == rows

@@ -42,7 +42,7 @@ def test_list_of_members_costs_the_same_for_any_number(
     client = client_for("owner", practice)
     with practice_scope(practice, actor=BY):
         MembershipFactory.create_batch(members)
-    with django_assert_num_queries(7):  # savepoint and release, settings read, set and restored, identity, rows
+    with django_assert_num_queries(6):  # savepoint and release, settings read, set and restored, identity, rows
         assert client.get(MEMBERS).status_code == 200
 
 

@@ -78,7 +78,7 @@ def test_list_costs_the_same_for_any_number(
     with practice_scope(practice, actor=BY):
         for number in range(rows):
             model.objects.create(**{**body, label: f"row-{number}"})
-    with django_assert_num_queries(7):  # savepoint and release, settings read, set and restored, identity, rows
+    with django_assert_num_queries(6):  # savepoint and release, settings read, set and restored, identity, rows
         assert len(owner.get(f"{API}/{name}").json()["results"]) == rows
 
 

@@ -1,0 +1,256 @@
+"""Lists and single objects rendered by PostgreSQL: one statement gives the JSON that the serializer would have made.
+
+Which columns, under which names and in which form, follows from the serializer alone, once a serializer class. A
+queryset only says which rows, in which order. Fields that PostgreSQL can't make (encrypted, or following from several
+columns) are finished in Python by the field itself: see `RowField`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import orjson
+from django.core.exceptions import EmptyResultSet
+from django.db import connections, models
+from django.db.models.constants import LOOKUP_SEP
+from rest_framework import serializers
+from rest_framework.relations import PrimaryKeyRelatedField
+
+from config.api import fields
+from config.api.rendering import dumps
+
+Row = dict[str, Any]
+_MADE_BY_CODE = (serializers.ManyRelatedField, serializers.BaseSerializer, serializers.SerializerMethodField)
+BASE = "t"
+
+
+class NotRenderable(TypeError):
+    """A serializer has a field that is made by code of its own: nothing says which columns it needs."""
+
+
+class RowField(serializers.Field[Any, Any, Any, Any]):
+    """A read-only field that is made from columns, in Python.
+
+    `row_columns` maps the names that `from_row` takes to paths (`status`, `patient__restricted`) or, beginning with a
+    parenthesis, to SQL that may speak of the row as `t`. Values are as JSON has them: instants and ids as text; an
+    encrypted column's is the ciphertext.
+    """
+
+    row_columns: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "read_only": True, "source": "*"})
+
+    def from_row(self, **values: Any) -> Any:
+        raise NotImplementedError
+
+    def to_representation(self, value: Any) -> Any:
+        """Of an object, for what is not rendered by PostgreSQL; override it where `row_columns` holds SQL."""
+        found = {name: value_at(value, path) for name, path in self.row_columns.items()}
+        return self.from_row(**orjson.loads(dumps(found)))
+
+
+@runtime_checkable
+class Sealed(Protocol):
+    """A model field whose column holds something else than its value."""
+
+    def from_json(self, text: str, row_id: str) -> Any: ...
+
+
+@dataclass(slots=True)
+class Projection:
+    """What a serializer shows, as SQL: the select list, the joins it needs, and what Python has to finish."""
+
+    table: str
+    select: str
+    joins: str
+    finishers: list[tuple[tuple[str, ...], Callable[..., Any], dict[str, str]]] = field(default_factory=list)
+
+    def sql(self, page: str, extras: int) -> str:
+        """The statement for the rows whose ids, and `extras` more columns, the statement `page` gives in order."""
+        names = ["id", *(f"x{number}" for number in range(extras))]
+        values = ", ".join(f"page.{name}" for name in names[1:])
+        extra = f", json_build_array({values}) AS _page" if extras else ""
+        return (
+            f"SELECT coalesce(json_agg(r), '[]')::text FROM (SELECT {self.select}{extra}"  # noqa: S608  # names of ours
+            f" FROM (SELECT *, row_number() OVER () AS place FROM ({page}) AS i({', '.join(names)})) AS page"
+            f" JOIN {self.table} AS {BASE} ON {BASE}.id = page.id{self.joins} ORDER BY page.place) AS r"
+        )
+
+    def finish(self, row: Row) -> Row:
+        inputs = row.pop("_")
+        for path, function, names in self.finishers:
+            target = row
+            for part in path[:-1]:
+                target = target[part]
+            target[path[-1]] = function(**{name: inputs[key] for name, key in names.items()})
+        return row
+
+
+def fetch(
+    queryset: "models.QuerySet[Any, Any]", serializer: Any, extras: Sequence[str] = ()
+) -> tuple[list[Row], list[list[Any]]]:
+    """The queryset's rows as the serializer (a class) shows them, and beside each the values of the paths `extras`.
+
+    One statement. Raises NotRenderable.
+    """
+    shown = projection(serializer)
+    compiler = queryset.values_list("pk", *extras).query.get_compiler(queryset.db)
+    try:
+        page, params = compiler.as_sql()
+    except EmptyResultSet:
+        return [], []
+    with connections[queryset.db].cursor() as cursor:
+        cursor.execute(shown.sql(page, len(extras)), params)
+        rows: list[Row] = orjson.loads(cursor.fetchone()[0])
+    beside = [row.pop("_page") for row in rows] if extras else []
+    return ([shown.finish(row) for row in rows] if shown.finishers else rows), beside
+
+
+@cache
+def projection(serializer: Any) -> Projection:
+    """Of a serializer class. Raises NotRenderable."""
+    return _Builder(serializer()).build()
+
+
+@cache
+def renderable(serializer: Any) -> bool:
+    try:
+        projection(serializer)
+    except NotRenderable:
+        return False
+    return True
+
+
+def value_at(instance: Any, path: str) -> Any:
+    """The value at a path of attributes, of an object that was fetched as such."""
+    for part in path.split(LOOKUP_SEP):
+        instance = getattr(instance, part, None)
+    return instance.pk if isinstance(instance, models.Model) else instance
+
+
+class _Builder:
+    """Walks one serializer's fields."""
+
+    def __init__(self, serializer: Any) -> None:
+        if not isinstance(serializer, serializers.ModelSerializer):
+            raise NotRenderable(f"{type(serializer).__name__} is of no model.")
+        self.serializer = serializer
+        self.model: type[models.Model] = serializer.Meta.model
+        self.joins: dict[str, str] = {}
+        self.inputs: dict[str, str] = {}
+        self.finishers: list[tuple[tuple[str, ...], Callable[..., Any], dict[str, str]]] = []
+
+    def build(self) -> Projection:
+        shown = [f"{value} AS {_quoted(name)}" for name, value in self._values(self.serializer, "", ())]
+        if self.inputs:
+            pairs = ", ".join(f"'{key}', {sql}" for sql, key in self.inputs.items())
+            shown.append(f"json_build_object({pairs}) AS _")
+        return Projection(
+            _quoted(self.model._meta.db_table), ", ".join(shown), "".join(self.joins.values()), self.finishers
+        )
+
+    def _values(self, serializer: Any, prefix: str, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+        if type(serializer).to_representation is not serializers.Serializer.to_representation:
+            raise NotRenderable(f"{type(serializer).__name__} has a to_representation of its own.")
+        for name, each in serializer.fields.items():
+            if not each.write_only:
+                yield name, self._value(each, prefix, (*path, name))
+
+    def _value(self, each: Any, prefix: str, path: tuple[str, ...]) -> str:
+        if isinstance(each, RowField):
+            return self._finished(path, each.from_row, each.row_columns)
+        if isinstance(each, serializers.ModelSerializer):
+            return self._nested(each, prefix + LOOKUP_SEP.join(each.source_attrs), path)
+        if isinstance(each, fields.MoneyField):
+            amount, currency = (self._column(prefix + name)[0] for name in (each.amount, each.currency))
+            pair = f"json_build_object('amount', {amount}, 'currency', {currency})"
+            return f"CASE WHEN {amount} IS NOT NULL THEN {pair} END"
+        source = prefix + LOOKUP_SEP.join(each.source_attrs)
+        if isinstance(each, PrimaryKeyRelatedField):
+            return self._column(f"{source}_id")[0]
+        if isinstance(each, serializers.ManyRelatedField) and not prefix:
+            return self._many(each)
+        if isinstance(each, _MADE_BY_CODE):
+            raise NotRenderable(f"{'.'.join(path)} of {type(self.serializer).__name__}: say what it is made from.")
+        return self._plain(each, source, path)
+
+    def _plain(self, each: Any, source: str, path: tuple[str, ...]) -> str:
+        column, model_field = self._column(source)
+        if isinstance(model_field, Sealed):
+            row_id = source.rpartition(LOOKUP_SEP)[0]
+            names = {"text": source, "row_id": f"{row_id}{LOOKUP_SEP}id" if row_id else "id"}
+            return self._finished(path, model_field.from_json, names)
+        value = _as_json(column, model_field)
+        return f"NULLIF({value}, '')" if getattr(each, "blank_is_null", False) else value
+
+    def _nested(self, nested: Any, source: str, path: tuple[str, ...]) -> str:
+        values = self._values(nested, source + LOOKUP_SEP, path)
+        pairs = ", ".join(f"'{name}', {value}" for name, value in values)
+        return f"CASE WHEN {self._column(f'{source}_id')[0]} IS NOT NULL THEN json_build_object({pairs}) END"
+
+    def _many(self, each: serializers.ManyRelatedField) -> str:
+        """The ids at the other end of a many-to-many relation."""
+        relation: Any = self.model._meta.get_field(".".join(each.source_attrs))
+        through = relation.remote_field.through
+        practice = f" AND x.practice_id = {BASE}.practice_id" if _has_practice(through) else ""
+        other = f"x.{_quoted(relation.m2m_reverse_name())}"
+        return (
+            f"(SELECT coalesce(json_agg({other} ORDER BY {other}), '[]') FROM {_quoted(through._meta.db_table)} AS x"  # noqa: S608  # names of ours
+            f" WHERE x.{_quoted(relation.m2m_column_name())} = {BASE}.id{practice})"
+        )
+
+    def _finished(self, path: tuple[str, ...], function: Callable[..., Any], columns: Mapping[str, str]) -> str:
+        names = {}
+        for name, column in columns.items():
+            sql = column if column.startswith("(") else _as_json(*self._column(column))
+            names[name] = self.inputs.setdefault(sql, f"i{len(self.inputs)}")
+        self.finishers.append((path, function, names))
+        return "NULL::text"
+
+    def _column(self, path: str) -> "tuple[str, models.Field[Any, Any]]":
+        """The column at the end of a path of keys, which it joins, and its field."""
+        model, alias = self.model, BASE
+        *keys, name = path.split(LOOKUP_SEP)
+        for key in keys:
+            relation: Any = model._meta.get_field(key)
+            model, alias = relation.related_model, self._join(relation, alias)
+        found = _field(model, name)
+        return f"{alias}.{_quoted(found.column)}", found
+
+    def _join(self, relation: Any, alias: str) -> str:
+        """The practice is compared too: it is the first column of the index that the join uses."""
+        target, joined = relation.related_model._meta, f"{alias}_{relation.name}"
+        columns = [(relation.column, target.pk.column)]
+        if _has_practice(relation.model) and _has_practice(relation.related_model):
+            columns.append(("practice_id", "practice_id"))
+        condition = " AND ".join(f"{joined}.{_quoted(there)} = {alias}.{_quoted(here)}" for here, there in columns)
+        self.joins[joined] = f" LEFT JOIN {_quoted(target.db_table)} AS {_quoted(joined)} ON {condition}"
+        return joined
+
+
+def _as_json(column: str, model_field: Any) -> str:
+    """In the form that the serializer's fields have: instants in UTC with a Z, numbers that JSON rounds as text."""
+    if isinstance(model_field, models.DateTimeField):
+        return f"((to_json({column} AT TIME ZONE 'UTC') #>> '{{}}') || 'Z')"
+    if isinstance(model_field, models.DecimalField):
+        return f"{column}::text"
+    if isinstance(model_field, models.GenericIPAddressField):
+        return f"host({column})"
+    return column
+
+
+def _field(model: type[models.Model], name: str) -> Any:
+    for candidate in model._meta.concrete_fields:
+        if name in (candidate.attname, candidate.name):
+            return candidate
+    raise NotRenderable(f"{model.__name__} has no column {name}.")
+
+
+def _has_practice(model: type[models.Model]) -> bool:
+    return any(each.attname == "practice_id" for each in model._meta.concrete_fields)
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
