@@ -1,0 +1,148 @@
+"""The hottest reads under the row policies, as the runtime login: each is answered by the index made for it.
+
+The requests are sent, and PostgreSQL is asked how it would run every statement that they sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
+
+from accounts import tokens
+from accounts.identity import question
+from accounts.models import Membership, User
+from appointments.models import Appointment, ResourceAllocation
+from audit.models import AuditEvent
+from integrations.models import EventLog, Message
+from patients.models import ContactPoint, Patient, PatientIdentifier, PatientName
+from practices.models import Practice
+from practices.tenancy import platform_scope, practice_scope
+from tests.clients import MemberClient, client_of, session_for
+from tests.rows import SETUP, make_row
+
+API = "/api/v1"
+LARGE = (
+    *(Patient, PatientName, ContactPoint, PatientIdentifier),
+    *(Appointment, ResourceAllocation, AuditEvent, EventLog, Message),
+)
+"""Tables that grow with a practice's work; no request may read one of them from end to end."""
+
+
+def hottest(patient: Patient, visit: Appointment) -> dict[str, tuple[str, str]]:
+    """What is asked -> the request, and the index that finds its rows."""
+    day = f"start__gte={visit.start:%Y-%m-%d}T00:00:00Z&start__lt={visit.start:%Y-%m-%d}T23:59:59Z"
+    free = f"appointment_type={visit.appointment_type_id}&from={visit.start:%Y-%m-%d}T00:00:00Z"
+    return {
+        "patients": ("/patients", "patient_by_name"),
+        "patients by birth date": ("/patients?ordering=birth_date", "patient_by_birth_date"),
+        "patients lately changed": ("/patients?ordering=-updated_at", "patient_by_update"),
+        "one patient": (f"/patients/{patient.pk}", "patients_patient"),
+        "name": (f"/patients?search={patient.family_name[:4]}", "patient_name_word_unique"),
+        "two names": (f"/patients?search={patient.given_name} {patient.family_name}", "patient_name_word_unique"),
+        "phone": ("/patients?phone=%2B12025550123", "contact_by_value"),
+        "email": ("/patients?email=ada@example.test", "contact_by_value"),
+        "identifier": ("/patients?identifier=123456789", "identifier_by_value"),
+        "MRN": (f"/patients?mrn={patient.mrn}", "patient_mrn_unique"),
+        "born on": ("/patients?birth_date=1984-07-30", "patient_by_birth_date"),
+        "contact points": (f"/patients/{patient.pk}/contacts", "contact_by_patient"),
+        "visits": ("/appointments", "appointment_by_start"),
+        "one visit": (f"/appointments/{visit.pk}", "appointments_appointment"),
+        "a provider's day": (f"/appointments?provider={visit.provider_id}&{day}", "appointment_by_provider"),
+        "a location's day": (f"/appointments?location={visit.location_id}&{day}", "appointment_by_"),
+        "a patient's visits": (f"/appointments?patient={patient.pk}", "appointment_by_patient"),
+        "visits lately changed": ("/appointments?ordering=-updated_at", "appointment_by_update"),
+        "day view": (f"/day?location={visit.location_id}&date={visit.start:%Y-%m-%d}", "appointment_by_"),
+        "free times": (
+            f"/free-times?{free}&to={visit.start:%Y-%m-%d}T23:00:00Z&provider={visit.provider_id}",
+            "allocation_by_resource",
+        ),
+        "events": ("/events?after=1", "integrations_eventlog"),
+        "messages": ("/messages", "message_newest_first"),
+    }
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "owner"])
+def test_hottest_reads_use_their_index(settings: Any) -> None:
+    settings.RATELIMIT_ENABLE = False
+    call_command("seed", practices=2, patients=2000, appointments=4000, verbosity=0)
+    client, practice = _owner_of("northside")
+    with practice_scope(practice, actor=SETUP):
+        visit = Appointment.objects.filter(status="booked").select_related("patient").order_by("-start")[0]
+        _fill_the_rest(visit)
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("ANALYZE")
+    wrong = []
+    for name, (path, index) in hottest(visit.patient, visit).items():
+        plans = plans_of(client, practice, f"{API}{path}")
+        wrong += [(name, plan) for plan in plans if _reads_all(plan)]
+        if not any(f"using {index}" in plan or f"on {index}" in plan for plan in plans):
+            wrong.append((f"{name}: without {index}", "\n\n".join(plans)))
+    assert wrong == [], "\n\n".join(f"--- {name}\n{plan}" for name, plan in wrong)
+
+
+def _owner_of(slug: str) -> tuple[MemberClient, Practice]:
+    with platform_scope(actor=SETUP):
+        practice = Practice.objects.get(slug=slug)
+        owner = User.objects.get(email=f"owner@{slug}.test")
+    return client_of(owner, practice), practice
+
+
+def _fill_the_rest(visit: Appointment) -> None:
+    """What seeding makes none of, in numbers that make an index worth it."""
+    identifier = make_row(PatientIdentifier, patient=visit.patient, type="SS", value="987654321")
+    _multiply(identifier, value_index="md5(n::text)")
+    _multiply(make_row(Message, patient=visit.patient), to="''", created_at="now() - n * interval '1 minute'")
+    _multiply(make_row(EventLog), seq="2000000 + n", entity_id="gen_random_uuid()")
+
+
+def _multiply(row: Any, **columns: str) -> None:
+    """Two thousand copies of a row, but for its id and these columns: SQL with a number `n`."""
+    names = [field.column for field in row._meta.concrete_fields]
+    values = [columns.get(name, "gen_random_uuid()" if name == "id" else f'old."{name}"') for name in names]
+    quoted = ", ".join(f'"{name}"' for name in names)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f'INSERT INTO "{row._meta.db_table}" ({quoted}) SELECT {", ".join(values)}'
+            f' FROM "{row._meta.db_table}" AS old, generate_series(1, 2000) AS n WHERE old.id = %s',
+            [row.pk],
+        )
+
+
+def plans_of(client: MemberClient, practice: Practice, url: str) -> list[str]:
+    """Of the statements that read, but for the one that goes along with opening the scope."""
+    with CaptureQueriesContext(connection) as captured:
+        response = client.get(url)
+        assert response.status_code == 200, response.content
+    statements = [each["sql"] for each in captured if each["sql"].startswith("SELECT")]
+    with practice_scope(practice, actor=SETUP), connection.cursor() as cursor:
+        return [_plan(cursor, sql) for sql in statements]
+
+
+def _plan(cursor: Any, sql: str, params: Sequence[Any] | None = None) -> str:
+    cursor.execute(f"EXPLAIN {sql}", params)
+    return "\n".join(line for (line,) in cursor.fetchall())
+
+
+def _reads_all(plan: str) -> bool:
+    return any(f"Seq Scan on {model._meta.db_table}" in plan for model in LARGE)
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "owner"])
+def test_identity_is_found_by_index(practice: Practice) -> None:
+    with practice_scope(practice, actor=SETUP):
+        user = make_row(Membership, roles=["owner"]).user
+    session = session_for(user, practice)
+    with practice_scope(practice, actor=SETUP):
+        _multiply(session)
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("ANALYZE")
+    sql, params = question(tokens.read_access_token(tokens.access_token(session)))
+    with practice_scope(practice, actor=SETUP), connection.cursor() as cursor:
+        plan = _plan(cursor, sql, params)
+    assert "Seq Scan on accounts_refreshsession" not in plan, plan
+    assert "accounts_refreshsession" in plan
