@@ -195,7 +195,8 @@ def test_policy_holds_for_who_is_logged_in_already(user: User, practice: Practic
     with practice_scope(practice, actor=SETUP):
         policy = PracticePolicy.objects.create()
     fields = {"min_notice_minutes": 0, "horizon_days": 365, "cancel_notice_hours": 24, "hold_ttl_seconds": 600}
-    form = {**fields, "retention_years": 10, "mfa_required_roles": ["owner"], "seen_version": 1}
+    fields |= {"offer_ttl_minutes": 120, "retention_years": 10}
+    form = {**fields, "mfa_required_roles": ["owner"], "seen_version": 1}
     assert client.post(url(PracticePolicy, "change", policy.pk), form).status_code == 302
     assert client.get("/admin/patients/patient/").headers["Location"] == PAGE
 

@@ -26,6 +26,7 @@ NEVER_DELETED = (NEVER_ADDED - {"accounts.Membership"}) | {
     "patients.Patient",
     "appointments.Appointment",
     "appointments.AppointmentSeries",
+    "appointments.WaitlistEntry",
 }
 
 
