@@ -65,7 +65,6 @@ class AppointmentSerializer(serializers.ModelSerializer[Appointment]):
     patient = PatientSummary()
     provider = ProviderSummary()
     flow_stage = serializers.SerializerMethodField()
-    series = serializers.ReadOnlyField(default=None)
     notes = serializers.SerializerMethodField()
     allowed_transitions = serializers.SerializerMethodField()
 

@@ -47,11 +47,15 @@ class AppointmentOut(BaseModel):
     flow_stage: str | None
     cancellation_reason: UUID | None
     series: UUID | None
+    series_index: int | None
+    detached: bool
     hold_expires_at: dt.datetime | None
     confirmed_at: dt.datetime | None
     arrived_at: dt.datetime | None
     checked_in_at: dt.datetime | None
     fulfilled_at: dt.datetime | None
+    late_cancel: bool
+    left_unseen: bool
     overbook_reason: str
     notes: str
     allowed_transitions: list[str]
@@ -130,12 +134,16 @@ def shown(appointment: Appointment, member: Member, ring: dict[int, Fernet], now
         status=appointment.status,
         flow_stage=appointment.flow_stage or None,
         cancellation_reason=appointment.cancellation_reason,
-        series=None,
+        series=appointment.series_id,
+        series_index=appointment.series_index,
+        detached=appointment.detached,
         hold_expires_at=appointment.hold_expires_at,
         confirmed_at=appointment.confirmed_at,
         arrived_at=appointment.arrived_at,
         checked_in_at=appointment.checked_in_at,
         fulfilled_at=appointment.fulfilled_at,
+        late_cancel=appointment.late_cancel,
+        left_unseen=appointment.left_unseen,
         overbook_reason=overbook_reason,
         notes=notes,
         allowed_transitions=_allowed_transitions(appointment, now),

@@ -148,6 +148,11 @@ class Appointment(Row):
     arrived_at: Mapped[dt.datetime | None]
     checked_in_at: Mapped[dt.datetime | None]
     fulfilled_at: Mapped[dt.datetime | None]
+    late_cancel: Mapped[bool] = mapped_column(default=False)
+    left_unseen: Mapped[bool] = mapped_column(default=False)
+    series_id: Mapped[UUID | None]
+    series_index: Mapped[int | None]
+    detached: Mapped[bool] = mapped_column(default=False)
     overbook_reason: Mapped[str] = mapped_column(default="")
     notes: Mapped[str] = mapped_column(default="")
     version: Mapped[int] = mapped_column(default=1)
