@@ -167,9 +167,7 @@ def _open(scope: Scope, *, platform: bool, ask: Statement | None = None) -> Iter
     connection: Any = connections[scope.using]
     nested = connection.in_atomic_block
     opening = _with_settings(_settings_of(scope, platform=platform), ask)
-    if not nested:
-        connection.begin_with(*opening)
-    with transaction.atomic(using=scope.using):
+    with _atomic(connection, None if nested else opening):
         scope.depth = len(connection.savepoint_ids)
         previous = _read_settings(connection) if nested else None
         row = _execute(connection, opening) if nested else connection.opened
@@ -185,6 +183,18 @@ def _open(scope: Scope, *, platform: bool, ask: Statement | None = None) -> Iter
         # Left by an exception, the rollback restores them; a released savepoint would keep ours.
         if previous is not None and not connection.needs_rollback:
             _execute(connection, _with_settings(previous))
+
+
+@contextmanager
+def _atomic(connection: Any, opening: Statement | None) -> Iterator[None]:
+    """A transaction opened with this statement, or a savepoint of the present one."""
+    if opening is not None:
+        connection.begin_with(*opening)
+    try:
+        with transaction.atomic(using=connection.alias):
+            yield
+    finally:
+        connection.opening = None  # of a transaction that couldn't begin: the next one is somebody else's
 
 
 _Settings = tuple[str, str, str, str]

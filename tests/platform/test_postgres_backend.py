@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import psycopg
 import pytest
+from django.conf import settings
 from django.db import DatabaseError, OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
@@ -99,6 +100,18 @@ def test_connection_that_the_server_closed_is_replaced(practice: Practice) -> No
     with practice_scope(practice, actor=BY), connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         assert cursor.fetchone() != (before,)
+
+
+def test_transaction_that_could_not_begin_leaves_nothing_to_the_next(practice: Practice) -> None:
+    right = connection.settings_dict["PORT"]
+    connection.close()
+    connection.settings_dict["PORT"] = 1
+    with pytest.raises(OperationalError), practice_scope(practice, actor=BY):
+        pass
+    connection.settings_dict["PORT"] = right
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('app.practice_id')")
+        assert cursor.fetchone() == (settings.NO_CONTEXT,)
 
 
 def terminate(pid: int) -> None:
