@@ -1,19 +1,16 @@
 import datetime
-from typing import Any
 
 from django.utils import timezone
 from rest_framework import serializers
-from rest_framework.request import Request
 
 from appointments.models import Appointment
 from appointments.serializers.appointment import AppointmentSerializer, ProviderSummarySerializer
 from config.api import fields
-from config.api.problem import FieldError, ParameterProblem
-from config.api.serializers import StrictSerializer
+from config.api.serializers import QuerySerializer, StrictSerializer
 from practices.models import Location
 
 
-class DayQuery(StrictSerializer):
+class DayQuery(QuerySerializer):
     location = fields.RelatedIdField(queryset=Location.objects.all())
     date = fields.DateField(help_text="A day on the location's clock.")
 
@@ -22,20 +19,6 @@ class DayQuery(StrictSerializer):
         if not datetime.MINYEAR < day.year < datetime.MAXYEAR:
             raise serializers.ValidationError("Give a day of these times.")
         return day
-
-    @classmethod
-    def read(cls, request: Request) -> dict[str, Any]:
-        """The request's parameters; raises ParameterProblem about all that are wrong."""
-        query = cls(data=request.query_params.dict(), context={"request": request})
-        if query.is_valid():
-            return dict(query.validated_data)
-        raise ParameterProblem(
-            errors=[
-                FieldError(f"/{name}", detail.code or "invalid", str(detail), "query")
-                for name, details in query.errors.items()
-                for detail in details
-            ]
-        )
 
 
 class SpanSerializer(StrictSerializer):

@@ -6,14 +6,12 @@ from zoneinfo import ZoneInfo
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema_field
 from rest_framework import serializers
-from rest_framework.request import Request
 
 from accounts.models import ProviderProfile
 from appointments.local_time import UnknownTimeZone, time_zone
 from appointments.models import AppointmentType
 from config.api import fields
-from config.api.problem import FieldError, ParameterProblem
-from config.api.serializers import StrictSerializer
+from config.api.serializers import QuerySerializer, StrictSerializer
 from practices.models import Location, Resource
 
 MAX_WINDOW = timedelta(days=60)
@@ -53,7 +51,7 @@ class ResourceIdsField(serializers.Field[Any, Any, Any, Any]):
         return found
 
 
-class FreeTimeQuery(StrictSerializer):
+class FreeTimeQuery(QuerySerializer):
     appointment_type = fields.RelatedIdField(queryset=AppointmentType.objects.all())
     provider = fields.RelatedIdField(queryset=ProviderProfile.objects.all(), required=False)
     location = fields.RelatedIdField(queryset=Location.objects.all(), required=False)
@@ -77,20 +75,6 @@ class FreeTimeQuery(StrictSerializer):
         if attrs["to"] - attrs["from"] > MAX_WINDOW:
             raise serializers.ValidationError({"to": f"Ask for {MAX_WINDOW.days} days at most."}, code="too_long")
         return attrs
-
-    @classmethod
-    def read(cls, request: Request) -> dict[str, Any]:
-        """The request's parameters; raises ParameterProblem about all that are wrong."""
-        query = cls(data=request.query_params.dict(), context={"request": request})
-        if query.is_valid():
-            return dict(query.validated_data)
-        raise ParameterProblem(
-            errors=[
-                FieldError(f"/{name}", detail.code or "invalid", str(detail), "query")
-                for name, details in query.errors.items()
-                for detail in details
-            ]
-        )
 
 
 class NextFreeTimeQuery(FreeTimeQuery):

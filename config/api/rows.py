@@ -5,6 +5,7 @@ queryset only says which rows, in which order. Fields that PostgreSQL can't make
 columns) are finished in Python by the field itself: see `RowField`.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -42,8 +43,8 @@ class RowField(serializers.Field[Any, Any, Any, Any]):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "read_only": True, "source": "*"})
 
-    def from_row(self, **values: Any) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def from_row(self, **values: Any) -> Any: ...
 
     def to_representation(self, value: Any) -> Any:
         """Of an object, for what is not rendered by PostgreSQL; override it where `row_columns` holds SQL."""

@@ -9,9 +9,10 @@ from django.db import models
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 from rest_framework.fields import empty
+from rest_framework.request import Request
 
 from config.api import fields
-from config.api.problem import model_errors
+from config.api.problem import FieldError, ParameterProblem, model_errors
 
 M = TypeVar("M", bound=models.Model)
 T = TypeVar("T")
@@ -45,6 +46,24 @@ class _Strict(serializers.Serializer[T]):
 
 class StrictSerializer(_Strict[Any]):
     """For requests that are no model: use the fields of `config.api.fields`."""
+
+
+class QuerySerializer(StrictSerializer):
+    """For the query parameters of a view that is no list."""
+
+    @classmethod
+    def read(cls, request: Request) -> dict[str, Any]:
+        """The request's parameters; raises ParameterProblem about all that are wrong."""
+        query = cls(data=request.query_params.dict(), context={"request": request})
+        if query.is_valid():
+            return dict(query.validated_data)
+        raise ParameterProblem(
+            errors=[
+                FieldError(f"/{name}", detail.code or "invalid", str(detail), "query")
+                for name, details in query.errors.items()
+                for detail in details
+            ]
+        )
 
 
 class NoBody(StrictSerializer):
