@@ -16,6 +16,7 @@ from django.urls.resolvers import URLPattern, URLResolver
 from rest_framework import serializers
 
 from accounts.models import Membership
+from config.api.fields import InstantField
 from config.api.rendering import dumps
 from config.api.rows import NotRenderable, RowField, fetch, projection, renderable
 from config.api.serializers import StrictModelSerializer
@@ -205,3 +206,21 @@ def test_nothing_is_asked_for_an_empty_queryset(in_practice: Practice) -> None:
     with CaptureQueriesContext(connection) as queries:
         assert fetch(Location.objects.none(), _Telling) == ([], [])
     assert len(queries) == 0
+
+
+def test_every_serializer_writes_instants_in_the_one_form() -> None:
+    """Whichever code renders them: an instant with a zero at its end must not look different the next time."""
+    plain = [
+        f"{each.__name__}.{name}"
+        for each in _ours(serializers.Serializer)
+        for name, field in each._declared_fields.items()
+        if isinstance(field, serializers.DateTimeField) and not isinstance(field, InstantField)
+    ]
+    assert plain == []
+
+
+def _ours(base: Any) -> Iterator[Any]:
+    for each in base.__subclasses__():
+        if not each.__module__.startswith(("rest_framework", "drf_spectacular")):
+            yield each
+        yield from _ours(each)

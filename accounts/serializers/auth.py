@@ -6,7 +6,7 @@ from accounts import tokens
 from accounts.models import RefreshSession, User
 from accounts.roles import Access, Area, Role, grant
 from accounts.sessions import Login, memberships_of
-from config.api.fields import BooleanField, ChoiceField, EmailField, TextField
+from config.api.fields import BooleanField, ChoiceField, EmailField, InstantField, TextField
 from config.api.serializers import StrictModelSerializer, StrictSerializer
 from practices.models import Practice
 from practices.tenancy import current_scope
@@ -179,9 +179,7 @@ def _practice(membership: Any) -> dict[str, Any]:
 class SessionSerializer(StrictModelSerializer[RefreshSession]):
     """A login of the caller in this practice that is still alive."""
 
-    last_used_at = serializers.DateTimeField(
-        source="rotated_at", read_only=True, help_text="To within the life of an access token."
-    )
+    last_used_at = InstantField(source="rotated_at", read_only=True, help_text="To within the life of an access token.")
     current = serializers.BooleanField(read_only=True, help_text="Whether it is the one this request was made with.")
 
     class Meta:

@@ -25,7 +25,7 @@ class WallClockField(forms.SplitDateTimeField):
     def compress(self, data_list: Any) -> datetime | None:
         if not data_list or not all(data_list):
             return None
-        return datetime.combine(*data_list)  # noqa: DTZ  # a wall clock's
+        return datetime.combine(*data_list)  # naive: what a clock on the wall shows
 
     def prepare_value(self, value: Any) -> Any:
         return value

@@ -52,7 +52,7 @@ class ProviderDaySerializer(StrictSerializer):
 
 class DaySerializer(StrictSerializer):
     location = serializers.UUIDField(source="location.pk")
-    date = serializers.DateField()
+    date = fields.DateField()
     time_zone = fields.TextField()
     start = fields.InstantField()
     end = fields.InstantField()

@@ -122,17 +122,17 @@ class RefusalSerializer(serializers.Serializer[Any]):
 
 class ConflictSerializer(serializers.Serializer[Any]):
     resource = serializers.UUIDField()
-    start = serializers.DateTimeField()
-    end = serializers.DateTimeField()
+    start = fields.InstantField()
+    end = fields.InstantField()
 
 
 class OccurrenceSerializer(serializers.Serializer[Any]):
     """One day of a series. Without `start` the clocks skip the time, or show it twice and no offset says which."""
 
     index = serializers.IntegerField()
-    date = serializers.DateField()
-    start = serializers.DateTimeField(allow_null=True)
-    end = serializers.DateTimeField(allow_null=True)
+    date = fields.DateField()
+    start = fields.InstantField(allow_null=True)
+    end = fields.InstantField(allow_null=True)
     available = serializers.BooleanField()
     problems = RefusalSerializer(many=True)
     conflicts = ConflictSerializer(many=True)

@@ -27,7 +27,7 @@ class WaitlistEntrySerializer(StrictModelSerializer[WaitlistEntry]):
     patient = PatientSummarySerializer(read_only=True)
     windows = WaitlistWindowSerializer(many=True, read_only=True)
     offer = serializers.UUIDField(read_only=True, allow_null=True)
-    offer_expires_at = serializers.DateTimeField(read_only=True, allow_null=True)
+    offer_expires_at = fields.InstantField(read_only=True, allow_null=True)
 
     class Meta:
         model = WaitlistEntry
