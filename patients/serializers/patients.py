@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from config.api import fields
 from config.api.rows import RowField
 from config.api.serializers import StrictModelSerializer
-from patients.models import ContactPoint, Patient, PatientIdentifier
+from patients.models import ContactPoint, Patient
 from patients.querysets import primary_contacts_sql
 
 EDITABLE = [
@@ -74,22 +74,3 @@ class PatientUpdateSerializer(StrictModelSerializer[Patient]):
     class Meta:
         model = Patient
         fields = EDITABLE
-
-
-class PatientIdentifierSerializer(StrictModelSerializer[PatientIdentifier]):
-    value = fields.TextField(max_length=64)
-
-    class Meta:
-        model = PatientIdentifier
-        fields = ["id", "type", "value", "period_start", "period_end", "version", "created_at", "updated_at"]
-        read_only_fields = ["version"]
-
-
-class ContactPointSerializer(StrictModelSerializer[ContactPoint]):
-    value = fields.TextField(max_length=254)
-
-    class Meta:
-        model = ContactPoint
-        fields = ["id", "kind", "value", "use", "rank", "version", "created_at", "updated_at"]
-        read_only_fields = ["version"]
-        extra_kwargs = {"rank": {"min_value": 1, "max_value": 100}}

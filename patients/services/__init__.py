@@ -1,0 +1,19 @@
+"""What is done to charts. The caller has checked that `by` may; who acted is recorded by the scope."""
+
+from patients.services.contacts import add_contact, change_contact, region
+from patients.services.identifiers import add_identifier, change_identifier
+from patients.services.parts import remove
+from patients.services.patients import archive, create_patient, unarchive, update_patient
+
+__all__ = [
+    "add_contact",
+    "add_identifier",
+    "archive",
+    "change_contact",
+    "change_identifier",
+    "create_patient",
+    "region",
+    "remove",
+    "unarchive",
+    "update_patient",
+]

@@ -1,0 +1,70 @@
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from patients import duplicates
+from patients.models import ContactPoint, Patient
+from patients.problems import InvalidPatientTransition, PossibleDuplicate
+from patients.services.contacts import normalised
+from patients.services.parts import refuse_merged
+from practices.tenancy import Actor
+
+
+@transaction.atomic
+def create_patient(
+    *, by: Actor, phone: str = "", email: str = "", force: bool = False, force_reason: str = "", **fields: Any
+) -> Patient:
+    """A patient with their primary contact points.
+
+    Raises PossibleDuplicate when `by` can see somebody like them, unless `force` says, with a reason, that it is
+    somebody else; ValidationError for values that can't be.
+    """
+    if force and not force_reason.strip():
+        raise ValidationError({"force_reason": ValidationError("Say why this is somebody else.", code="required")})
+    patient = Patient(**fields, duplicate_reason=force_reason.strip() if force else "")
+    patient.clean()
+    patient.prepare()
+    values = _contact_values(phone=phone, email=email)
+    duplicates.queue_up(patient.sort_name, patient.birth_date)
+    found = [] if force else duplicates.candidates(patient, phone=values.get("phone", ""), by=by)
+    if found:
+        raise PossibleDuplicate(found)
+    patient.save(force_insert=True)
+    for kind, value in values.items():
+        ContactPoint.objects.create(patient=patient, kind=kind, value=value)
+    return patient
+
+
+@transaction.atomic
+def update_patient(*, patient: Patient, by: Actor, **changes: Any) -> Patient:
+    """Raises PatientMerged, ValidationError."""
+    refuse_merged(patient)
+    for name, value in changes.items():
+        setattr(patient, name, value)
+    patient.clean()
+    patient.save()
+    return patient
+
+
+@transaction.atomic
+def archive(*, patient: Patient, by: Actor) -> Patient:
+    return _change_status(patient, Patient.Status.ACTIVE, Patient.Status.ARCHIVED)
+
+
+@transaction.atomic
+def unarchive(*, patient: Patient, by: Actor) -> Patient:
+    return _change_status(patient, Patient.Status.ARCHIVED, Patient.Status.ACTIVE)
+
+
+def _change_status(patient: Patient, before: str, after: str) -> Patient:
+    if patient.status != before:
+        allowed = {Patient.Status.ACTIVE: ["archive"], Patient.Status.ARCHIVED: ["unarchive"]}
+        raise InvalidPatientTransition(patient.status, allowed.get(Patient.Status(patient.status), []))
+    patient.status = after
+    patient.save(update_fields=["status"])
+    return patient
+
+
+def _contact_values(**given: str) -> dict[str, str]:
+    return {kind: normalised(kind, value, kind) for kind, value in given.items() if value}

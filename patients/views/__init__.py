@@ -1,0 +1,5 @@
+from patients.views.contacts import ContactPointViewSet
+from patients.views.identifiers import PatientIdentifierViewSet
+from patients.views.patients import PatientViewSet
+
+__all__ = ["ContactPointViewSet", "PatientIdentifierViewSet", "PatientViewSet"]
