@@ -1,4 +1,5 @@
+from patients.models.consent import Consent
 from patients.models.contact import ContactPoint, PatientIdentifier
 from patients.models.patient import Patient, PatientName
 
-__all__ = ["ContactPoint", "Patient", "PatientIdentifier", "PatientName"]
+__all__ = ["Consent", "ContactPoint", "Patient", "PatientIdentifier", "PatientName"]

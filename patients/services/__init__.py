@@ -1,5 +1,6 @@
 """What is done to charts. The caller has checked that `by` may; who acted is recorded by the scope."""
 
+from patients.services.consents import record_consent
 from patients.services.contacts import add_contact, change_contact, region
 from patients.services.identifiers import add_identifier, change_identifier
 from patients.services.parts import remove
@@ -12,6 +13,7 @@ __all__ = [
     "change_contact",
     "change_identifier",
     "create_patient",
+    "record_consent",
     "region",
     "remove",
     "unarchive",

@@ -17,3 +17,10 @@ def remove(*, row: ContactPoint | PatientIdentifier, by: Actor) -> None:
 def refuse_merged(patient: Patient) -> None:
     if patient.status == Patient.Status.MERGED:
         raise PatientMerged
+
+
+def lock_unmerged(patient: Patient) -> Patient:
+    """The patient as it is now, locked: whoever else changes this chart waits. Raises PatientMerged."""
+    locked: Patient = Patient.objects.select_for_update(no_key=True).get(pk=patient.pk)
+    refuse_merged(locked)
+    return locked

@@ -5,7 +5,7 @@ from rest_framework.request import Request
 
 from accounts.roles import Access, Area
 from config.api.problem import NotFound
-from config.api.views import ModelViewSet
+from config.api.views import GenericViewSet, ModelViewSet
 from patients import services
 from patients.models import ContactPoint, Patient, PatientIdentifier
 from patients.signals import patient_data_read
@@ -18,10 +18,9 @@ def acting() -> Actor:
     return scope.actor if scope else ANONYMOUS
 
 
-class PatientPartViewSet(ModelViewSet[Any]):
+class PatientPartMixin(GenericViewSet[Any]):
     """What hangs on one patient; under a patient who isn't visible there is nothing."""
 
-    action_access: ClassVar[dict[str, tuple[str, Access]]] = {"destroy": (Area.PATIENTS, Access.WRITE)}
     patient: Patient
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -32,9 +31,6 @@ class PatientPartViewSet(ModelViewSet[Any]):
     def get_queryset(self) -> QuerySet[Any]:
         return super().get_queryset().filter(patient_id=self.kwargs.get("patient_id")).select_related("patient")
 
-    def perform_destroy(self, instance: ContactPoint | PatientIdentifier) -> None:
-        services.remove(row=instance, by=acting())
-
     def record_read(self, data: Any) -> None:
         patient_data_read.send(self.get_queryset().model, patient_ids=[self.patient.pk])
 
@@ -43,3 +39,12 @@ class PatientPartViewSet(ModelViewSet[Any]):
         if patient is None:
             raise NotFound()
         return patient
+
+
+class PatientPartViewSet(PatientPartMixin, ModelViewSet[Any]):
+    """Removing such a row is an edit of the chart."""
+
+    action_access: ClassVar[dict[str, tuple[str, Access]]] = {"destroy": (Area.PATIENTS, Access.WRITE)}
+
+    def perform_destroy(self, instance: ContactPoint | PatientIdentifier) -> None:
+        services.remove(row=instance, by=acting())
