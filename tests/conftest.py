@@ -48,6 +48,12 @@ def _empty_cache() -> Iterator[None]:
     cache.clear()
 
 
+@pytest.fixture(autouse=True)
+def _limits_per_day(settings: Any) -> None:
+    """As many requests as ever, but no new minute begins in the middle of a test that counts them."""
+    settings.RATE_LIMITS = {name: f"{rate.partition('/')[0]}/d" for name, rate in settings.RATE_LIMITS.items()}
+
+
 @pytest.fixture
 def practice(db: None) -> Practice:
     with platform_scope(actor=SETUP):

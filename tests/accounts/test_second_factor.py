@@ -40,7 +40,6 @@ def _unlimited(settings: Settings) -> None:
 @pytest.fixture
 def limited(_unlimited: None, settings: Settings) -> None:
     settings.RATELIMIT_ENABLE = True
-    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "auth_account": "5/d"}  # no new minute begins meanwhile
 
 
 @pytest.fixture
