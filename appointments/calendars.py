@@ -1,5 +1,5 @@
 """Loads what decides about free times from the database: six statements, however many providers and days, and one
-more when the visit needs a room or a device.
+more each when the visit needs a room or a device, or may be shared.
 """
 
 from collections import defaultdict
@@ -10,17 +10,18 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db.models import BigIntegerField, Q, QuerySet
+from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Cast, Ceil, Extract, Floor
 
 from appointments.free_times import Calendar, DatedHours, FreeTime, Taken, Visit, WeeklyHours, bookable, free_times
 from appointments.intervals import Interval, merge
-from appointments.local_time import DAY, days_of, instants_in, offset_spans
+from appointments.local_time import DAY, days_of, floor_seconds, instants_in, offset_spans
 from appointments.models import (
     Appointment,
     AppointmentType,
     AvailabilityException,
     AvailabilityRule,
+    GroupVisit,
     ResourceAllocation,
 )
 from appointments.needs import Needs
@@ -111,6 +112,7 @@ def load(asked: Search, *, now: datetime) -> list[Calendar]:
     gathered = [hours for hours in gathered if needs.can_be_met(**_where(hours))]
     taken = _taken(asked, needs.resources | {hours.place["resource_id"] for hours in gathered}, now)
     lacking = needs.lacking(taken, asked.visit, asked.start, asked.end)
+    seats = _seats(asked, now) if asked.appointment_type.max_attendees > 1 else {}
     return [
         Calendar(
             provider=hours.place["resource__provider_id"],
@@ -123,6 +125,7 @@ def load(asked: Search, *, now: datetime) -> list[Calendar]:
             taken=taken[hours.place["resource_id"]],
             capacity=hours.place["resource__capacity"],
             lacking=lacking.get(hours.place["location_id"], ()),
+            seats=seats.get((hours.place["resource__provider_id"], hours.place["location_id"]), ()),
         )
         for hours in gathered
     ]
@@ -202,11 +205,29 @@ def _taken(asked: Search, resources: set[UUID], now: datetime) -> dict[UUID, lis
         end__lt=_instant(asked.end + visit.duration + visit.buffer_after) + LONGEST,  # else all the future is looked at
     )
     # A set to look into, not a join: without fresh statistics the planner may join row by row.
-    held = allocations.exclude(appointment__in=Appointment.objects.expired_holds(now).values("pk"))
+    held = allocations.exclude(appointment__in=Appointment.objects.expired_alone(now).values("pk"))
     taken: dict[UUID, list[Taken]] = defaultdict(list)
     for resource, lane, start, end in held.order_by().values_list("resource_id", "lane", *_SECONDS):
         taken[resource].append(Taken(lane, start, end))
     return taken
+
+
+def _seats(asked: Search, now: datetime) -> dict[tuple[UUID, UUID], set[int]]:
+    """Per provider and location, when groups begin that a visit of the usual length can join, having what is named."""
+    kind, between = asked.appointment_type, (_instant(asked.start), _instant(asked.end))
+    groups = GroupVisit.objects.with_seat(now).filter(
+        appointment_type=kind, start__range=between, end=F("start") + timedelta(minutes=kind.duration)
+    )
+    for named in asked.resources:
+        has = ResourceAllocation.objects.filter(appointment__group=OuterRef("pk"), resource=named, blocking=True)
+        groups = groups.filter(Exists(has))
+    if asked.provider is not None:
+        groups = groups.filter(provider=asked.provider)
+    found: dict[tuple[UUID, UUID], set[int]] = defaultdict(set)
+    for provider, location, start in groups.order_by().values_list("provider_id", "location_id", "start"):
+        if start.microsecond == 0:
+            found[provider, location].add(floor_seconds(start))
+    return found
 
 
 def _by_resource(rows: Iterable[_Row]) -> dict[UUID, list[_Row]]:

@@ -7,9 +7,10 @@ Instants are ints (see `local_time`). The rules in one place:
 - A start is aligned when the wall clock shows a multiple of the step since midnight, before and after any
   change of the clocks. Lengths are real time.
 - A visit stays in one lane, so a lane has to be free from the first buffer to the last.
+- A seat in a group that has begun is where that group is, whatever is taken and whether aligned or not.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from operator import itemgetter
@@ -91,7 +92,7 @@ class Calendar:
     """One provider's hours at one place, in one zone, and what is taken of the provider's time anywhere.
 
     `shut` are instants at which nobody is there, `lacking` starts for which something else that the visit needs is
-    taken (see `lacking_starts`); both sorted and without overlaps.
+    taken (see `lacking_starts`); both sorted and without overlaps. `seats` are the starts of groups with a free seat.
     """
 
     provider: UUID
@@ -104,6 +105,7 @@ class Calendar:
     taken: Sequence[Taken] = ()
     capacity: int = 1
     lacking: Sequence[Interval] = ()
+    seats: Collection[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,7 @@ def free_times(calendars: Iterable[Calendar], visit: Visit, start: int, end: int
 
 
 def free_starts(calendar: Calendar, visit: Visit, start: int, end: int) -> list[int]:
-    """The aligned starts in `[start, end)`, in order, at which the visit fits into this calendar."""
+    """The starts in `[start, end)`, in order: aligned where the visit fits, and where a group has a seat for it."""
     if start >= end:
         return []
     spans = offset_spans(calendar.zone, start, end + visit.duration)
@@ -167,7 +169,9 @@ def free_starts(calendar: Calendar, visit: Visit, start: int, end: int) -> list[
     if not fitting:
         return []
     free = _untaken(fitting, calendar, visit)
-    return _aligned(subtract(free, calendar.lacking) if calendar.lacking else free, spans, visit.step)
+    starts = _aligned(subtract(free, calendar.lacking) if calendar.lacking else free, spans, visit.step)
+    seats = [at for at in calendar.seats if any(a <= at < b for a, b in fitting)]
+    return sorted({*starts, *seats}) if seats else starts
 
 
 def fits(calendar: Calendar, visit: Visit, start: int) -> bool:

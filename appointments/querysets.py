@@ -2,7 +2,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import Count, F, OuterRef, Q, Subquery
 
 from appointments.transitions import Status
 from practices.querysets import TenantManager, TenantQuerySet
@@ -15,6 +15,19 @@ class AppointmentQuerySet(TenantQuerySet[Any]):
 
     def expired_holds(self, now: datetime) -> "AppointmentQuerySet":
         return self.filter(status=Status.PENDING, hold_expires_at__lte=now)
+
+    def expired_alone(self, now: datetime) -> "AppointmentQuerySet":
+        """Expired holds whose time nobody else has a seat in, so that it is free."""
+        return self.expired_holds(now).filter(Q(group=None) | Q(group__taken=1))
+
+
+class GroupVisitQuerySet(TenantQuerySet[Any]):
+    def with_seat(self, now: datetime) -> "GroupVisitQuerySet":
+        """Groups that somebody is in and that one more may join; the seat of an expired hold is free."""
+        expired = Q(appointments__status=Status.PENDING, appointments__hold_expires_at__lte=now)
+        rows = self.annotate(staying=F("taken") - Count("appointments", filter=expired))
+        with_seat: GroupVisitQuerySet = rows.filter(staying__gte=1, staying__lt=F("seats"))
+        return with_seat
 
 
 class WaitlistQuerySet(TenantQuerySet[Any]):
@@ -47,6 +60,10 @@ class WaitlistQuerySet(TenantQuerySet[Any]):
 
 
 class WaitlistManager(TenantManager.from_queryset(WaitlistQuerySet)):  # type: ignore[misc]  # made at run time
+    """Django's manager of the above."""
+
+
+class GroupVisitManager(TenantManager.from_queryset(GroupVisitQuerySet)):  # type: ignore[misc]  # made at run time
     """Django's manager of the above."""
 
 

@@ -1,8 +1,11 @@
+from typing import ClassVar
+
 from django.core.validators import MinValueValidator
 from django.db import models
 
 from accounts.models import ProviderProfile
 from appointments.models.visit_type import AppointmentType
+from appointments.querysets import GroupVisitManager
 from practices.fields import SamePracticeForeignKey
 from practices.models import Location, TenantModel
 
@@ -22,6 +25,8 @@ class GroupVisit(TenantModel):
     end = models.DateTimeField()
     seats = models.PositiveSmallIntegerField(validators=[MinValueValidator(1)])
     taken = models.PositiveSmallIntegerField(default=0)
+
+    objects: ClassVar[GroupVisitManager] = GroupVisitManager()
 
     class Meta:
         ordering = ["start", "id"]

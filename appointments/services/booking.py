@@ -59,7 +59,7 @@ def plan(booking: Booking, *, by: Actor) -> Plan:
     own = rules.is_own(booking.provider, by)
     zone = rules.zone_at(booking.location)
     start = rules.resolve_start(booking.start, zone)
-    end = _end(booking, start, zone)
+    end = end_of(booking.appointment_type, start, booking.end, zone)
     rules.check_patient(booking.patient)
     rules.check_parts(booking.appointment_type, booking.provider, booking.location)
     rules.check_time(start, end, by=by, own=own)
@@ -101,10 +101,9 @@ def book(booking: Booking, *, by: Actor) -> Appointment:
     return appointment
 
 
-def _end(booking: Booking, start: datetime, zone: str) -> datetime:
-    if booking.end is None:
-        return start + timedelta(minutes=booking.appointment_type.duration)
-    return rules.resolve_start(booking.end, zone)
+def end_of(visit_type: AppointmentType, start: datetime, end: datetime | None, zone: str) -> datetime:
+    """As asked for, else by the type's length."""
+    return start + timedelta(minutes=visit_type.duration) if end is None else rules.resolve_start(end, zone)
 
 
 def _save(booking: Booking, planned: Plan) -> Appointment:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Count, Q
@@ -13,10 +14,10 @@ from accounts.models import ProviderProfile
 from appointments.calendars import Search, load
 from appointments.free_times import fits
 from appointments.local_time import floor_seconds
-from appointments.models import Appointment
+from appointments.models import Appointment, GroupVisit
 from appointments.problems import Occupied, SlotUnavailable
 from appointments.services import rules
-from appointments.services.booking import Booking, Plan, book, plan
+from appointments.services.booking import Booking, Plan, book, end_of, plan
 from appointments.services.rescheduling import Move, reschedule
 from appointments.suggestions import suggestions
 from practices.tenancy import Actor
@@ -82,7 +83,10 @@ def _start(wish: Mapping[str, Any]) -> datetime:
 
 
 def _open_providers(wish: Mapping[str, Any]) -> list[ProviderProfile]:
-    """Providers whose hours cover the visit, whatever is booked; the one with the fewest visits around it first."""
+    """Providers whose hours cover the visit, whatever is booked.
+
+    Who has a group with a free seat then comes first, the fullest before others; then who has the fewest visits around.
+    """
     start = _start(wish)
     second = floor_seconds(start)
     asked = Search(wish["appointment_type"], second, second + 1, location=wish["location"].pk)
@@ -93,4 +97,17 @@ def _open_providers(wish: Mapping[str, Any]) -> list[ProviderProfile]:
         resources__allocations__start__range=(start - timedelta(hours=12), start + timedelta(hours=12)),
     )
     busy = Count("resources__allocations", filter=near, distinct=True)
-    return list(ProviderProfile.objects.filter(pk__in=open_now).annotate(load=busy).order_by("load", "id"))
+    found = ProviderProfile.objects.filter(pk__in=open_now).annotate(load=busy).order_by("load", "id")
+    seated = _seated(wish, start) if wish["appointment_type"].max_attendees > 1 else {}
+    return sorted(found, key=lambda provider: -seated.get(provider.pk, 0))
+
+
+def _seated(wish: Mapping[str, Any], start: datetime) -> dict[UUID, int]:
+    """By provider, how many are in the fullest group that the visit could join."""
+    kind, location = wish["appointment_type"], wish["location"]
+    end = end_of(kind, start, wish.get("end"), rules.zone_at(location))
+    there = GroupVisit.objects.with_seat(timezone.now()).filter(
+        appointment_type=kind, location=location, start=start, end=end
+    )
+    return dict(there.order_by("staying").values_list("provider_id", "staying"))
+

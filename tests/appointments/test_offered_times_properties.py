@@ -1,6 +1,7 @@
 """Against the database: what free times offer lies in the hours, touches nothing that is booked, and can be booked."""
 
 import itertools
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,9 +14,17 @@ from hypothesis import strategies as st
 
 from appointments.calendars import Search, next_free, search
 from appointments.local_time import DAY, ceil_seconds
-from appointments.models import AppointmentType, AvailabilityException, AvailabilityRule, ResourceAllocation
+from appointments.models import (
+    Appointment,
+    AppointmentType,
+    AvailabilityException,
+    AvailabilityRule,
+    GroupVisit,
+    ResourceAllocation,
+)
 from appointments.problems import SlotUnavailable
 from appointments.services import Booking, book
+from patients.models import Patient
 from practices.models import Closure, Location, Resource
 from tests.appointments.conftest import SETUP
 
@@ -37,8 +46,9 @@ def worlds(draw: st.DrawFn) -> dict[str, Any]:
             "buffer_before": draw(st.sampled_from([0, 5])),
             "buffer_after": draw(st.sampled_from([0, 10])),
             "required_resource_kinds": draw(st.sampled_from([[], ["room"]])),
+            "max_attendees": draw(st.sampled_from([1, 2])),
         },
-        "picks": draw(st.lists(st.integers(0, 10_000), min_size=1, max_size=6)),
+        "picks": draw(st.lists(st.tuples(st.integers(0, 10_000), st.booleans()), min_size=1, max_size=8)),
     }
 
 
@@ -79,31 +89,43 @@ def check(clinic: Any, world: dict[str, Any]) -> None:
     clinic.location.refresh_from_db()
     begin = ceil_seconds(now)
     asked = Search(kind, begin, begin + 4 * DAY)
-    for pick in world["picks"]:
-        offered = search(asked, now=now)
-        assert [at for at, _ in next_free(asked, 1, now=now)] == [at for at, _ in offered[:1]]
+    for pick, expires in world["picks"]:
+        offered = search(asked, now=timezone.now())
+        assert [at for at, _ in next_free(asked, 1, now=timezone.now())] == [at for at, _ in offered[:1]]
         if not offered:
             return
         second, calendar = offered[pick % len(offered)]
         start = datetime.fromtimestamp(second, ZoneInfo(world["zone"]))
         booking = Booking(
-            patient=clinic.patient,
+            patient=Patient.objects.create(given_name="Ada", family_name="Moss"),
             appointment_type=kind,
             provider=clinic.provider,
             location=clinic.location,
             start=start,
+            hold=expires,
         )
-        book(booking, by=SETUP)
+        booked = book(booking, by=SETUP)
+        if expires:
+            Appointment.objects.filter(pk=booked.pk).update(hold_expires_at=timezone.now() - timedelta(seconds=1))
         if world["capacity"] == 1 or kind.required_resource_kinds:
-            assert second not in {at for at, _ in search(asked, now=now)}
-            with pytest.raises(SlotUnavailable), transaction.atomic():
-                book(booking, by=SETUP)
+            seats = 0 if booked.group is None else booked.group.seats - _staying(booked.group)
+            left = expires or seats > 0
+            assert (second in {at for at, _ in search(asked, now=timezone.now())}) == left
+            if not left:
+                another = replace(booking, patient=clinic.patient)
+                with pytest.raises(SlotUnavailable), transaction.atomic():
+                    book(another, by=SETUP)
         assert calendar.provider == clinic.provider.pk
         _nothing_overlaps()
 
 
+def _staying(group: GroupVisit) -> int:
+    expired: Any = Appointment.objects.expired_holds(timezone.now())
+    return Appointment.objects.filter(group=group).exclude(pk__in=expired.values("pk")).count()
+
+
 def _nothing_overlaps() -> None:
-    periods = list(ResourceAllocation.objects.order_by("resource", "lane", "start"))
+    periods = list(ResourceAllocation.objects.filter(blocking=True).order_by("resource", "lane", "start"))
     for one, other in itertools.pairwise(periods):
         if (one.resource_id, one.lane) == (other.resource_id, other.lane):
             assert one.end <= other.start
