@@ -1,6 +1,9 @@
 """The practice's own settings. Which role may do what follows from the models' area."""
 
+from typing import Any
 from uuid import UUID
+
+from rest_framework.serializers import BaseSerializer
 
 from config.api.problem import Conflict
 from config.api.views import ModelViewSet, RetrieveMixin, UpdateMixin
@@ -13,6 +16,7 @@ from practices.serializers import (
     PracticeSerializer,
     ResourceSerializer,
 )
+from practices.services import save_closure
 from practices.tenancy import active_practice_id
 
 
@@ -68,6 +72,15 @@ class ClosureViewSet(ModelViewSet[Closure]):
     filterset_fields = {"location": ["exact"], "start_date": ["gte", "lt"], "end_date": ["gte", "lt"]}
     ordering = ("start_date",)
     ordering_fields = ("start_date", "end_date")
+
+    def perform_create(self, serializer: BaseSerializer[Closure]) -> Closure:
+        return save_closure(Closure(**serializer.validated_data))
+
+    def perform_update(self, serializer: BaseSerializer[Closure]) -> Closure:
+        closure: Any = serializer.instance
+        for name, value in serializer.validated_data.items():
+            setattr(closure, name, value)
+        return save_closure(closure)
 
 
 class CancellationReasonViewSet(ModelViewSet[CancellationReason]):

@@ -11,9 +11,10 @@ from django.db.models import Q
 from appointments.free_times import DatedHours, WeeklyHours
 from appointments.models import AvailabilityException, AvailabilityRule
 from appointments.overlaps import Hours, meet
-from appointments.problems import AvailabilityConflict, Collision
 from appointments.services.allocation import lock
 from practices.models import Closure, Location, Practice, Resource
+from practices.problems import AvailabilityConflict, Collision
+from practices.services import told_of_closure
 from practices.tenancy import active_practice_id
 
 HoursRow = AvailabilityRule | AvailabilityException
@@ -127,4 +128,4 @@ def _told(row: Any) -> Collision:
         return Collision("availability-rule", row.pk, f"{row} at {row.location}")
     if isinstance(row, AvailabilityException):
         return Collision("availability-exception", row.pk, f"{row} to {row.end_date}")
-    return Collision("closure", row.pk, f"{row} from {row.start_date} to {row.end_date}")
+    return told_of_closure(row)

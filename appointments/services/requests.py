@@ -110,4 +110,3 @@ def _seated(wish: Mapping[str, Any], start: datetime) -> dict[UUID, int]:
         appointment_type=kind, location=location, start=start, end=end
     )
     return dict(there.order_by("staying").values_list("provider_id", "staying"))
-

@@ -12,6 +12,7 @@ from practices.admin.base import TenantAdmin
 from practices.admin.forms import TenantForm
 from practices.models import CancellationReason, Closure, Location, PracticePolicy, Resource
 from practices.roles import Role
+from practices.services import save_closure
 
 KIND_COLOURS = {"provider": "info", "room": "success", "equipment": "warning"}
 
@@ -68,6 +69,9 @@ class ClosureAdmin(TenantAdmin):
     @admin.display(description="Where", ordering="location")
     def location_name(self, row: Closure) -> str:
         return row.location.name if row.location else "Everywhere"
+
+    def store(self, request: HttpRequest, obj: Closure, form: Any, *, change: bool) -> None:
+        save_closure(obj)
 
 
 @admin.register(CancellationReason)

@@ -34,6 +34,16 @@ class Closure(VersionedModel):
     def __str__(self) -> str:
         return self.name
 
+    def overlapping(self) -> "models.QuerySet[Closure]":
+        """Others of the same place that share a time with it. Closing everywhere leaves each location's own alone."""
+        rows: models.QuerySet[Closure] = Closure.objects.exclude(pk=self.pk).filter(
+            location=self.location, start_date__lte=self.end_date, end_date__gte=self.start_date
+        )
+        if self.start_time is None:
+            return rows
+        meets = models.Q(start_time__lt=self.end_time, end_time__gt=self.start_time)
+        return rows.filter(models.Q(start_time=None) | meets)
+
 
 class CancellationReason(VersionedModel):
     """Why a visit was cancelled, in the practice's own words, and on whose side the reason lay."""

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from appointments.free_times import WeeklyHours
 from appointments.models import AvailabilityException, AvailabilityRule
 from appointments.overlaps import Hours, meet
-from appointments.problems import AvailabilityConflict
 from appointments.services.availability import save_hours
 from practices.models import Closure, Location
+from practices.problems import AvailabilityConflict
 from tests.appointments.conftest import calendar_of
 from tests.clients import client_for
 

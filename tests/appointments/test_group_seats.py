@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from appointments.calendars import Search, search
-from appointments.local_time import DAY, floor_seconds
+from appointments.local_time import floor_seconds
 from appointments.models import Appointment, AvailabilityRule
 from appointments.problems import SlotUnavailable
 from appointments.services import Booking, book

@@ -171,6 +171,29 @@ def test_closures_of_a_span_of_days(practice: Practice, owner: MemberClient) -> 
     assert [row["name"] for row in response.json()["results"]] == ["2"]
 
 
+def test_closures_of_one_place_do_not_overlap(practice: Practice, owner: MemberClient) -> None:
+    def closed(name: str, first: int, last: int, **more: Any) -> Any:
+        days = {"start_date": f"2027-05-{first:02}", "end_date": f"2027-05-{last:02}"}
+        return owner.post(f"{API}/closures", {"name": name, **days, **more})
+
+    with practice_scope(practice, actor=BY):
+        here = {"location": str(Location.objects.create(name="Here").pk)}
+    fair = closed("Fair", 3, 5)
+    assert closed("Flood", 4, 4, **here).status_code == 201  # elsewhere it is a holiday only
+    mornings = closed("Painting", 6, 9, **here, start_time="08:00", end_time="12:00")
+    assert closed("Noon", 6, 6, **here, start_time="12:00", end_time="13:00").status_code == 201
+    for refused, others in (
+        (closed("Feast", 5, 6), [fair]),
+        (closed("Drill", 9, 9, **here, start_time="11:59", end_time="12:30"), [mornings]),
+        (closed("Move", 9, 12, **here), [mornings]),
+        (owner.patch(mornings["Location"], {"end_time": None, "start_time": None}, headers={"If-Match": "*"}), None),
+    ):
+        assert (refused.status_code, refused.json()["code"]) == (409, "availability_conflict")
+        if others is not None:
+            assert [each["id"] for each in refused.json()["collides_with"]] == [each.json()["id"] for each in others]
+    assert owner.patch(mornings["Location"], {"name": "Paint"}, headers={"If-Match": "*"}).status_code == 200
+
+
 def test_practice_is_read_and_changed(practice: Practice, other_practice: Practice, owner: MemberClient) -> None:
     read = owner.get(f"{API}/practice")
     assert (read.json()["id"], read.json()["slug"], read["ETag"]) == (str(practice.pk), "alder", '"1"')
