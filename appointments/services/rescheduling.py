@@ -40,7 +40,7 @@ def reschedule(appointment: Appointment, move: Move, *, by: Actor) -> Appointmen
     start = rules.resolve_start(move.start, zone)
     end = rules.resolve_start(move.end, zone) if move.end else start + _length(appointment)
     _check(appointment, provider, location, start, end, zone, by)
-    before, freed = appointment.start, _occupied(appointment)
+    before, freed = appointment.start, occupied(appointment)
     place = _place(appointment, provider, location, start, end, overbook_by=by if move.overbook_reason else None)
     appointment.start, appointment.end, appointment.time_zone = start, end, zone
     appointment.provider, appointment.location = provider, location
@@ -66,7 +66,7 @@ def reschedule(appointment: Appointment, move: Move, *, by: Actor) -> Appointmen
     return appointment
 
 
-def _occupied(appointment: Appointment) -> dict[str, Any]:
+def occupied(appointment: Appointment) -> dict[str, Any]:
     """What moving it away will free, as `signals.time_freed` names it."""
     names = ("start", "end", "provider_id", "location_id")
     return {name: getattr(appointment, name) for name in names}

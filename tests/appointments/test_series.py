@@ -21,8 +21,9 @@ from appointments.services.series import (
     preview_series,
     reschedule_series,
 )
+from appointments.signals import time_freed
 from config.api.problem import ValidationProblem
-from practices.models import Closure, PracticePolicy, Resource
+from practices.models import Closure, Location, PracticePolicy, Resource
 from practices.tenancy import Actor
 from tests.appointments.conftest import SETUP, calendar_of
 
@@ -319,6 +320,25 @@ def test_a_series_never_conflicts_with_itself_and_all_stays_when_one_day_is_take
     hours = {0: 12, 1: 12, 2: 10, 3: 12}
     assert starts(series) == shown(*(wall(MONDAY + timedelta(days=day), hour) for day, hour in hours.items()))
     assert [visit.detached for visit in visits_of(series)] == [False, False, True, False]
+
+
+def test_times_that_a_moved_series_gave_back_are_told(in_clinic: Any, wish: Any, booking: Any) -> None:
+    told: list[dict[str, Any]] = []
+
+    def listen(sender: object, **kwargs: Any) -> None:
+        told.append(kwargs)
+
+    series = book_series(wish("FREQ=DAILY;COUNT=3"), by=SETUP)
+    book(booking(start=week(0, 12) + timedelta(days=1)), by=SETUP)
+    time_freed.connect(listen)
+    move = SeriesMove(start=wall(MONDAY, 12), location=Location.objects.create(name="Elsewhere"))
+    reschedule_series(series, "all", move, appointment=None, by=SETUP, on_conflict="skip")
+    time_freed.disconnect(listen)
+    assert [each["start"] for each in told] == [week(0), week(0) + timedelta(days=2)]  # the one between stays
+    assert {each["end"] - each["start"] for each in told} == {timedelta(minutes=30)}
+    assert {(each["provider_id"], each["location_id"]) for each in told} == {
+        (in_clinic.provider.pk, in_clinic.location.pk)
+    }
 
 
 def test_a_visit_that_stays_keeps_its_time_from_the_others(wish: Any, booking: Any) -> None:

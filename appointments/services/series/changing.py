@@ -14,7 +14,7 @@ from appointments.services import rules
 from appointments.services.allocation import Period, Place, claim, occupied_period
 from appointments.services.demand import demand_again
 from appointments.services.requests import move as move_one
-from appointments.services.rescheduling import Move
+from appointments.services.rescheduling import Move, occupied
 from appointments.services.series.booking import occupy_each
 from appointments.services.series.planning import Occurrence, OnConflict, examine, lay_out, settle
 from appointments.services.series.shifting import SeriesMove, Shift, shift_of, split
@@ -185,7 +185,7 @@ def _apply(
 ) -> None:
     """Writes it all in as many statements for one visit as for many."""
     visits = [visit for visit, _ in going]
-    former = [visit.start for visit in visits]
+    freed = [occupied(visit) for visit in visits]
     for visit, each in going:
         visit.start, visit.end, visit.time_zone = each.start, each.end, shift.clock.zone
         visit.provider, visit.location, visit.confirmed_at = shift.provider, shift.location, None
@@ -200,11 +200,12 @@ def _apply(
             action="reschedule",
             from_status=visit.status,
             to_status=visit.status,
-            from_start=before,
+            from_start=before["start"],
             to_start=visit.start,
             by_id=by.id,
         )
-        for visit, before in zip(visits, former, strict=True)
+        for visit, before in zip(visits, freed, strict=True)
     )
-    for visit, before in zip(visits, former, strict=True):
-        signals.appointment_rescheduled.send(Appointment, appointment=visit, from_start=before)
+    for visit, before in zip(visits, freed, strict=True):
+        signals.time_freed.send(Appointment, appointment=visit, **before)
+        signals.appointment_rescheduled.send(Appointment, appointment=visit, from_start=before["start"])
