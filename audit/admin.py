@@ -22,6 +22,9 @@ ACTION_COLOURS = {
     "token-replayed": "danger",
     "denied": "warning",
     "failed": "warning",
+    "export": "warning",
+    "reencrypt": "default",
+    "unattributed": "danger",
 }
 
 

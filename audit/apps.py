@@ -5,7 +5,10 @@ class AuditConfig(AppConfig):
     name = "audit"
 
     def ready(self) -> None:
-        from audit import logins, receivers
+        from django.db.models.signals import post_migrate
+
+        from audit import logins, receivers, triggers
 
         receivers.connect()
         logins.connect()
+        post_migrate.connect(triggers.install, sender=self)

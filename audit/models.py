@@ -21,6 +21,9 @@ class EventFields(models.Model):
         TOKEN_REPLAYED = "token-replayed"  # noqa: S105  # the name of an event
         DENIED = "denied"
         FAILED = "failed"
+        EXPORT = "export"
+        REENCRYPT = "reencrypt"
+        UNATTRIBUTED = "unattributed"
 
     class ActorKind(models.TextChoices):
         USER = "user"

@@ -27,6 +27,7 @@ def connect() -> None:
             post_delete.connect(on_delete, sender=model, dispatch_uid="audit")
     signals.bulk_created.connect(on_bulk_create, dispatch_uid="audit")
     signals.bulk_updated.connect(on_bulk_update, dispatch_uid="audit")
+    signals.fields_reencrypted.connect(on_reencryption, dispatch_uid="audit")
     signals.request_refused.connect(on_refusal, dispatch_uid="audit")
     patient_data_read.connect(on_patient_data_read, dispatch_uid="audit")
 
@@ -82,6 +83,11 @@ def on_bulk_update(
             changes=difference,
             using=using,
         )
+
+
+def on_reencryption(sender: type[models.Model], using: str, **kwargs: Any) -> None:
+    """One event for all rows of the transaction."""
+    record(Action.REENCRYPT, sender._meta.label_lower, using=using)
 
 
 def on_refusal(sender: object, request: HttpRequest, status: int, scope: Scope, **kwargs: Any) -> None:

@@ -119,11 +119,12 @@ def record(
     *,
     patient_ids: Iterable[UUID] = (),
     changes: dict[str, Any] | None = None,
+    reason: str = "",
     using: str | None = None,
 ) -> None:
     """Notes what the scope's actor does; written when the scope ends cleanly. Raises NoActor without an actor."""
     scope = _scope_of_actor(f"{action} {entity}", using)
-    event = _event(scope, action, entity, entity_id, patient_ids=patient_ids, changes=changes)
+    event = _event(scope, action, entity, entity_id, patient_ids=patient_ids, changes=changes, reason=reason)
     _buffer(scope).add(scope, event)
 
 

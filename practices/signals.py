@@ -8,6 +8,9 @@ bulk_created = Signal()
 bulk_updated = Signal()
 """sender=model, before, after: dict of id -> {attname: value} for the fields that an `update()` named, using."""
 
+fields_reencrypted = Signal()
+"""sender=model, using: an encrypted field of some rows was sealed anew; what they say is unchanged."""
+
 practice_created = Signal()
 """sender=Practice, practice: sent inside the new practice's own scope, so that each app can add what it needs there."""
 

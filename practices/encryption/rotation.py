@@ -12,9 +12,10 @@ from typing import Any
 from uuid import UUID
 
 from django.apps import apps
-from django.db import connection
+from django.db import connection, models
 from django.utils import timezone
 
+from practices import signals
 from practices.encryption import keys
 from practices.encryption.errors import EncryptionError
 from practices.encryption.fields import VERSION, Ciphertext, EncryptedTextField, seal
@@ -41,8 +42,12 @@ class Rotation:
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    table: str
+    model: type[models.Model]
     column: str
+
+    @property
+    def table(self) -> str:
+        return self.model._meta.db_table
 
     def sql(self, text: str) -> str:
         """`{t}` and `{c}` filled in with the quoted names."""
@@ -95,7 +100,7 @@ def finish(rotation: Rotation) -> None:
 
 def _columns() -> list[_Column]:
     return [
-        _Column(model._meta.db_table, str(each.column))
+        _Column(model, str(each.column))
         for model in apps.get_models()
         for each in model._meta.local_concrete_fields
         if isinstance(each, EncryptedTextField) and not model._meta.proxy
@@ -150,6 +155,7 @@ def _write(column: _Column, fresh: dict[UUID, str]) -> None:
                 ),
                 [list(fresh), list(fresh.values()), active_practice_id()],
             )
+        signals.fields_reencrypted.send(column.model, using=connection.alias)
 
 
 def _count(query: str, column: _Column, number: int) -> int:
