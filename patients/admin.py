@@ -12,7 +12,7 @@ from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminTextInputWidg
 
 from config.api.problem import Problem
 from patients import services
-from patients.contact_values import normalised_email, normalised_phone
+from patients.contact_values import normalised_email, normalised_phone, region
 from patients.lookup import find_patients
 from patients.models import ContactPoint, Patient, PatientIdentifier
 from patients.problems import PossibleDuplicate
@@ -70,7 +70,7 @@ class ContactForm(TenantForm):
         kind, value = self.cleaned_data.get("kind"), self.cleaned_data.get("value")
         if kind and value:
             try:
-                normal = normalised_email(value) if kind == "email" else normalised_phone(value, services.region())
+                normal = normalised_email(value) if kind == "email" else normalised_phone(value, region())
                 self.cleaned_data["value"] = normal
             except ValidationError as error:
                 self.add_error("value", error)

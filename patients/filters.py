@@ -1,13 +1,13 @@
 from typing import Any
+from uuid import UUID
 
 import django_filters
 from django.core.exceptions import ValidationError
 
-from config.api.filters import ChoiceInFilter, DateFilter, UpdatedSinceFilterSet
-from patients.contact_values import normalised_email, normalised_phone
-from patients.models import ContactPoint, Patient, PatientIdentifier
+from config.api.filters import ChoiceInFilter, DateFilter, IdFilter, UpdatedSinceFilterSet
+from patients.contact_values import normalised_email, normalised_phone, region
+from patients.models import ContactPoint, Patient, PatientIdentifier, PatientTag
 from patients.querysets import PatientQuerySet
-from patients.services import region
 
 
 class PatientFilterSet(UpdatedSinceFilterSet):
@@ -18,6 +18,7 @@ class PatientFilterSet(UpdatedSinceFilterSet):
     phone = django_filters.CharFilter(method="by_phone", label="A whole number; without country code: the practice's.")
     email = django_filters.CharFilter(method="by_email", label="A whole address.")
     identifier = django_filters.CharFilter(method="by_identifier", label="A whole identifier, of any type.")
+    tag = IdFilter(method="by_tag", label="Who has this tag.")
     status__in = ChoiceInFilter(field_name="status", choices=Patient.Status.choices)
 
     class Meta:
@@ -43,6 +44,9 @@ class PatientFilterSet(UpdatedSinceFilterSet):
 
     def by_identifier(self, queryset: PatientQuerySet, name: str, value: str) -> PatientQuerySet:
         return self._with(queryset, PatientIdentifier.objects.of_value(value))
+
+    def by_tag(self, queryset: PatientQuerySet, name: str, value: UUID) -> PatientQuerySet:
+        return self._with(queryset, PatientTag.objects.filter(tag_id=value))
 
     def _with(self, queryset: PatientQuerySet, rows: Any) -> PatientQuerySet:
         return queryset.filter(pk__in=rows.values("patient_id"))

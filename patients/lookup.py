@@ -4,10 +4,9 @@ from datetime import date
 
 from django.core.exceptions import ValidationError
 
-from patients.contact_values import normalised_phone
+from patients.contact_values import normalised_phone, region
 from patients.models import ContactPoint, PatientIdentifier
 from patients.querysets import PatientQuerySet
-from patients.services import region
 
 LIKE_A_NUMBER = 5
 """Digits from which on a text is taken for a phone number or an identifier."""

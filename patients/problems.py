@@ -33,6 +33,11 @@ class PatientMerged(Conflict):
     default_detail = "This chart was merged into another; change that one."
 
 
+class PatientArchived(Conflict):
+    code = "patient_archived"
+    default_detail = "This chart is archived; bring it back first."
+
+
 class InvalidPatientTransition(Conflict):
     code = "invalid_transition"
 

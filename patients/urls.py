@@ -1,10 +1,19 @@
 from config.api.routers import Router, under
-from patients.views import ConsentViewSet, ContactPointViewSet, PatientIdentifierViewSet, PatientViewSet
+from patients import views
 
 router = Router()
-router.register("patients", PatientViewSet, "patient")
-router.register(under("patients", "patient_id", "identifiers"), PatientIdentifierViewSet, "patient-identifier")
-router.register(under("patients", "patient_id", "contacts"), ContactPointViewSet, "patient-contact")
-router.register(under("patients", "patient_id", "consents"), ConsentViewSet, "patient-consent")
+router.register("patients", views.PatientViewSet, "patient")
+router.register("tags", views.TagViewSet, "tag")
+PARTS = {
+    "identifiers": (views.PatientIdentifierViewSet, "patient-identifier"),
+    "contacts": (views.ContactPointViewSet, "patient-contact"),
+    "addresses": (views.AddressViewSet, "patient-address"),
+    "related-persons": (views.RelatedPersonViewSet, "patient-related-person"),
+    "coverages": (views.CoverageViewSet, "patient-coverage"),
+    "consents": (views.ConsentViewSet, "patient-consent"),
+    "tags": (views.PatientTagViewSet, "patient-tag"),
+}
+for collection, (viewset, name) in PARTS.items():
+    router.register(under("patients", "patient_id", collection), viewset, name)
 
 urlpatterns = router.urls

@@ -5,13 +5,14 @@ from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
+from patients.models.parts import MovedOnly, one_of
 from patients.models.patient import Patient
 from practices.fields import SamePracticeForeignKey
 from practices.models import TenantModel
-from practices.querysets import TenantManager, TenantQuerySet
+from practices.querysets import TenantManager
 
 
-class ConsentQuerySet(TenantQuerySet["Consent"]):
+class ConsentQuerySet(MovedOnly["Consent"]):
     def current(self) -> "ConsentQuerySet":
         """What holds now: the last record of each patient and kind. It may be filtered further."""
         of_same = Consent.objects.filter(patient=OuterRef("patient"), kind=OuterRef("kind"))
@@ -22,14 +23,9 @@ class ConsentQuerySet(TenantQuerySet["Consent"]):
         """Of who took this consent back. Who was never asked is not among them."""
         return self.current().filter(kind=kind, status=Consent.Status.WITHDRAWN)
 
-    def update(self, **kwargs: Any) -> int:
-        raise TypeError("A consent is never edited: record what holds now.")
-
-    def delete(self) -> tuple[int, dict[str, int]]:
-        raise TypeError("A consent is never deleted: record that it was withdrawn.")
-
-    update.alters_data = True  # type: ignore[attr-defined]  # Django's mark that templates may not call it
-    delete.alters_data = True  # type: ignore[attr-defined]
+    def _stamps(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Moving a record to another chart is no new version."""
+        return {name: value for name, value in super()._stamps(kwargs).items() if name != "version"}
 
 
 class ConsentManager(TenantManager.from_queryset(ConsentQuerySet)):  # type: ignore[misc]  # a base made at run time
@@ -72,10 +68,8 @@ class Consent(TenantModel):
         ordering = ["-at", "-id"]
         indexes = [models.Index(fields=["practice", "patient", "kind", "-at", "-id"], name="consent_by_patient")]
         constraints = [
-            models.CheckConstraint(
-                condition=Q(kind__in=["privacy", "treatment", "sms", "email", "marketing"]), name="consent_kind_known"
-            ),
-            models.CheckConstraint(condition=Q(status__in=["given", "withdrawn"]), name="consent_status_known"),
+            one_of("kind", ["privacy", "treatment", "sms", "email", "marketing"], "consent_kind_known"),
+            one_of("status", ["given", "withdrawn"], "consent_status_known"),
         ]
 
     def __str__(self) -> str:

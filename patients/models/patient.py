@@ -4,11 +4,11 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
 from django.db import models, transaction
 from django.utils import timezone
 from django.utils.functional import cached_property
 
+from patients.contact_values import kept_language, language_tag
 from patients.names import WORD_LENGTH, normalise, words
 from patients.querysets import NAME_FIELDS, PatientManager, PatientNameManager, sees_restricted
 from practices.fields import SamePracticeForeignKey
@@ -63,9 +63,7 @@ class Patient(VersionedModel):
     language = models.CharField(
         max_length=35,
         blank=True,
-        validators=[
-            RegexValidator(r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*\Z", "Enter a language tag, such as en or pt-BR.")
-        ],
+        validators=[language_tag],
     )
     time_zone = TimeZoneField(blank=True)
     deceased_at = models.DateTimeField(null=True, blank=True)
@@ -143,6 +141,7 @@ class Patient(VersionedModel):
     def prepare(self) -> None:
         """Fills what is derived from the rest; before every save."""
         self.mrn = self.mrn or new_mrn()
+        self.language = kept_language(self.language)
         if self.birth_date is not None and self.birth_date_precision != self.Precision.DAY:
             self.birth_date = self.birth_date.replace(day=1)
             if self.birth_date_precision == self.Precision.YEAR:

@@ -1,13 +1,11 @@
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from patients.contact_values import normalised_email, normalised_phone, region_of
+from patients.contact_values import kept_email, kept_phone
 from patients.models import ContactPoint, Patient
 from patients.services.parts import refuse_merged
-from practices.models import Practice
-from practices.tenancy import Actor, active_practice_id
+from practices.tenancy import Actor
 
 
 @transaction.atomic
@@ -34,12 +32,4 @@ def change_contact(*, contact: ContactPoint, by: Actor, **changes: Any) -> Conta
 
 def normalised(kind: str, value: str, field: str) -> str:
     """The value as it is kept; raises ValidationError of `field`."""
-    try:
-        return normalised_email(value) if kind == ContactPoint.Kind.EMAIL else normalised_phone(value, region())
-    except ValidationError as error:
-        raise ValidationError({field: error}) from error
-
-
-def region() -> str | None:
-    """Where a number without a country code is dialled: the active practice's region. One query."""
-    return region_of(Practice.objects.values_list("locale", flat=True).get(pk=active_practice_id()))
+    return kept_email(value, field) if kind == ContactPoint.Kind.EMAIL else kept_phone(value, field)

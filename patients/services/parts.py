@@ -1,16 +1,42 @@
-"""Rules of everything that hangs on a patient."""
+"""What is done to anything that hangs on a patient, and the rules for all of it."""
+
+from typing import Any, TypeVar
 
 from django.db import transaction
 
-from patients.models import ContactPoint, Patient, PatientIdentifier
-from patients.problems import PatientMerged
+from patients.models import Patient
+from patients.models.parts import PatientPart
+from patients.problems import PatientArchived, PatientMerged
+from practices.models import TenantModel
 from practices.tenancy import Actor
+
+PartT = TypeVar("PartT", bound=TenantModel)
 
 
 @transaction.atomic
-def remove(*, row: ContactPoint | PatientIdentifier, by: Actor) -> None:
+def add(*, row: PartT, by: Actor) -> PartT:
+    """Saves a new row of a patient's. Raises PatientMerged, PatientArchived, ValidationError."""
+    lock_open(row)
+    row.clean()
+    row.save(force_insert=True)
+    return row
+
+
+@transaction.atomic
+def change(*, row: PartT, by: Actor, **changes: Any) -> PartT:
+    """Raises PatientMerged, PatientArchived, ValidationError."""
+    lock_open(row)
+    for name, value in changes.items():
+        setattr(row, name, value)
+    row.clean()
+    row.save()
+    return row
+
+
+@transaction.atomic
+def remove(*, row: PatientPart | TenantModel, by: Actor) -> None:
     """Raises PatientMerged."""
-    refuse_merged(row.patient)
+    refuse_merged(_patient_of(row))
     row.delete()
 
 
@@ -24,3 +50,15 @@ def lock_unmerged(patient: Patient) -> Patient:
     locked: Patient = Patient.objects.select_for_update(no_key=True).get(pk=patient.pk)
     refuse_merged(locked)
     return locked
+
+
+def lock_open(row: TenantModel) -> None:
+    """Locks the row's patient, whose chart has to be in use. Raises PatientMerged, PatientArchived."""
+    patient = lock_unmerged(_patient_of(row))
+    if patient.status == Patient.Status.ARCHIVED:
+        raise PatientArchived
+
+
+def _patient_of(row: TenantModel) -> Patient:
+    patient: Patient = row.patient  # type: ignore[attr-defined]  # the key that each of these models has
+    return patient
