@@ -38,6 +38,11 @@ class PatientArchived(Conflict):
     default_detail = "This chart is archived; bring it back first."
 
 
+class NoteSigned(Conflict):
+    code = "note_signed"
+    default_detail = "This note is signed; write an amendment instead."
+
+
 class InvalidPatientTransition(Conflict):
     code = "invalid_transition"
 

@@ -10,6 +10,10 @@ PARTS = {
     "addresses": (views.AddressViewSet, "patient-address"),
     "related-persons": (views.RelatedPersonViewSet, "patient-related-person"),
     "coverages": (views.CoverageViewSet, "patient-coverage"),
+    "allergies": (views.AllergyViewSet, "patient-allergy"),
+    "medications": (views.MedicationStatementViewSet, "patient-medication"),
+    "alerts": (views.AlertViewSet, "patient-alert"),
+    "notes": (views.NoteViewSet, "patient-note"),
     "consents": (views.ConsentViewSet, "patient-consent"),
     "tags": (views.PatientTagViewSet, "patient-tag"),
 }

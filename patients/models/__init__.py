@@ -1,19 +1,26 @@
 from patients.models.address import Address
+from patients.models.alert import Alert
+from patients.models.clinical import Allergy, MedicationStatement
 from patients.models.consent import Consent
 from patients.models.contact import ContactPoint, PatientIdentifier
 from patients.models.coverage import Coverage
+from patients.models.note import PatientNote
 from patients.models.patient import Patient, PatientName
 from patients.models.related_person import RelatedPerson
 from patients.models.tag import PatientTag, Tag
 
 __all__ = [
     "Address",
+    "Alert",
+    "Allergy",
     "Consent",
     "ContactPoint",
     "Coverage",
+    "MedicationStatement",
     "Patient",
     "PatientIdentifier",
     "PatientName",
+    "PatientNote",
     "PatientTag",
     "RelatedPerson",
     "Tag",

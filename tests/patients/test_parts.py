@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.db import models
 
-from patients.models import Coverage, Patient, RelatedPerson
+from patients.models import Alert, Allergy, Coverage, MedicationStatement, Patient, RelatedPerson
 from practices.models import Practice
 from practices.tenancy import practice_scope
 from tests.clients import MemberClient, client_for
@@ -16,6 +16,14 @@ from tests.patients.parts import errors, refusal, url, without_stamps
 ADDRESS = {"line1": "12 Analytical Row", "city": "London", "postal_code": "NW1 2AB", "country": "GB"}
 PERSON = {"given_name": "Anne", "family_name": "Byron", "relationship": "MTH"}
 COVERAGE = {"payer": "Equitable", "plan": "Basic", "member_id": "EQ-1815"}
+ALLERGY = {"substance": "Penicillin", "criticality": "high", "reaction": "Rash"}
+MEDICATION = {
+    "medication": "Laudanum",
+    "dosage": "12 drops",
+    "code": "7804",
+    "code_system": "http://www.nlm.nih.gov/research/umls/rxnorm",
+}
+ALERT = {"text": "Bites", "severity": "high"}
 WHOLE: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "addresses": (
         ADDRESS,
@@ -41,9 +49,35 @@ WHOLE: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
         {**COVERAGE, "order": 1, "period_start": None, "period_end": None, "status": "active"},
         {"status": "cancelled"},
     ),
+    "allergies": (
+        ALLERGY,
+        {
+            **ALLERGY,
+            "category": None,
+            "criticality": "high",
+            "clinical_status": "active",
+            "verification_status": "unconfirmed",
+            "onset": None,
+            "code": "",
+            "code_system": "",
+            "note": "",
+        },
+        {"clinical_status": "resolved", "note": "Gone since\nthe last test."},
+    ),
+    "medications": (
+        MEDICATION,
+        {**MEDICATION, "status": "active", "period_start": None, "period_end": None, "note": ""},
+        {"status": "stopped", "period_end": "2027-02-03"},
+    ),
+    "alerts": (
+        ALERT,
+        {**ALERT, "shown_to": [], "status": "active", "period_start": None, "period_end": None},
+        {"shown_to": ["provider", "front_desk"]},
+    ),
 }
 """Collection -> what is sent, what is answered, and a change."""
-AREAS = {"addresses": "front_desk", "related-persons": "front_desk", "coverages": "biller"}
+CLINICAL = dict.fromkeys(("allergies", "medications", "alerts"), "assistant")
+AREAS = {"addresses": "front_desk", "related-persons": "front_desk", "coverages": "biller", **CLINICAL}
 EACH = pytest.mark.parametrize("collection", WHOLE)
 
 
@@ -123,6 +157,11 @@ def test_reading_parts_is_noted(collection: str, practice: Practice, ada: Patien
         ("related-persons", {**PERSON, "guardian": True, "authority": "information"}, {"": "authority_required"}),
         ("related-persons", {**PERSON, "phone": "12"}, {"/phone": "invalid_phone"}),
         ("related-persons", {**PERSON, "email": "anne@"}, {"/email": "invalid_email"}),
+        ("allergies", {**ALLERGY, "criticality": "fatal"}, {"/criticality": "invalid_choice"}),
+        ("allergies", {**ALLERGY, "code": "91936005"}, {"/code_system": "required"}),
+        ("medications", {**MEDICATION, "code": ""}, {"/code": "required"}),
+        ("alerts", {**ALERT, "shown_to": ["patient"]}, {"/shown_to/0": "invalid_choice"}),
+        ("alerts", {"severity": "high"}, {"/text": "required"}),
         ("coverages", {**COVERAGE, "order": 0}, {"/order": "min_value"}),
         ("coverages", {**COVERAGE, "status": "expired"}, {"/status": "invalid_choice"}),
         ("coverages", {"payer": "Equitable"}, {"/member_id": "required"}),
@@ -145,10 +184,11 @@ def test_part_may_be_removed_by_who_edits_the_chart(
     assert desk.get(path).status_code == 404
 
 
-def test_coverage_is_never_removed(practice: Practice, ada: Patient) -> None:
+@pytest.mark.parametrize("collection", ["coverages", *CLINICAL])
+def test_part_that_others_go_by_is_never_removed(collection: str, practice: Practice, ada: Patient) -> None:
     owner = client_for("owner", practice)
-    created = owner.post(url(ada, "coverages"), COVERAGE).json()
-    assert owner.delete(url(ada, "coverages", created["id"])).status_code == 405
+    created = owner.post(url(ada, collection), WHOLE[collection][0]).json()
+    assert owner.delete(url(ada, collection, created["id"])).status_code == 405
 
 
 def test_patient_has_one_primary_coverage_at_a_time(practice: Practice, ada: Patient) -> None:
@@ -167,11 +207,19 @@ def test_patient_has_one_primary_coverage_at_a_time(practice: Practice, ada: Pat
 def test_values_of_others_stay_encrypted(practice: Practice, desk: MemberClient, ada: Patient) -> None:
     desk.post(url(ada, "related-persons"), {**PERSON, "phone": "(202) 555-0143", "email": "anne@example.test"})
     desk.post(url(ada, "coverages"), COVERAGE)
+    assistant = client_for("assistant", practice)
+    for collection, sent in (("allergies", ALLERGY), ("medications", MEDICATION)):
+        assert assistant.post(url(ada, collection), {**sent, "note": "Told by phone."}).status_code == 201
+    assistant.post(url(ada, "alerts"), ALERT)
     with practice_scope(practice, actor=SETUP):
-        for model, names in ((RelatedPerson, ["phone", "email"]), (Coverage, ["member_id"])):
+        for model, names in (
+            *((RelatedPerson, ["phone", "email"]), (Coverage, ["member_id"]), (Alert, ["text"])),
+            *((Allergy, ["reaction", "note"]), (MedicationStatement, ["dosage", "note"])),
+        ):
             raw = model._default_manager.annotate(
                 **{f"raw_{name}": models.functions.Cast(name, models.TextField()) for name in names}
             ).values_list(*(f"raw_{name}" for name in names))
+            assert raw
             assert all(str(value).startswith("v1:") for row in raw for value in row)
 
 
@@ -194,3 +242,16 @@ def test_tag_is_made_put_on_a_patient_and_taken_off(practice: Practice, desk: Me
 def test_tag_of_another_practice_is_unknown(stranger: MemberClient, desk: MemberClient, ada: Patient) -> None:
     theirs = stranger.post("/api/v1/tags", {"name": "Theirs"}).json()
     assert errors(desk.post(url(ada, "tags"), {"tag": theirs["id"]})) == {"/tag": "does_not_exist"}
+
+
+def test_alert_is_shown_to_the_roles_it_names(practice: Practice, desk: MemberClient, ada: Patient) -> None:
+    provider = client_for("provider", practice)
+    shown = [
+        provider.post(url(ada, "alerts"), {**ALERT, "shown_to": roles}).json()["id"]
+        for roles in ([], ["front_desk"], ["provider"])
+    ]
+    assert {row["id"] for row in provider.get(url(ada, "alerts")).json()["results"]} == set(shown)
+    assert {row["id"] for row in desk.get(url(ada, "alerts")).json()["results"]} == set(shown[:2])
+    assert desk.get(url(ada, "alerts", shown[2])).status_code == 404
+    assert client_for("biller", practice).get(url(ada, "alerts")).status_code == 403
+    assert client_for(["biller", "front_desk"], practice).get(url(ada, "alerts", shown[1])).status_code == 200
