@@ -62,7 +62,10 @@ class EventFields(models.Model):
 
 
 class AuditEvent(EventFields, TenantModel):
-    """An event in a practice's own log. Written by `audit.recording` only, in one statement a transaction."""
+    """An event in a practice's own log. Written by `audit.recording` only, in one statement a transaction.
+
+    Two columns more are the database's: the number of the transaction and the keyed hash (audit/content.py).
+    """
 
     area = "audit"
     audited: ClassVar[bool] = False
@@ -81,6 +84,41 @@ class AuditEvent(EventFields, TenantModel):
             models.Index(fields=["practice", "entity", "at", "id"], name="audit_by_entity"),
             models.Index(fields=["practice", "entity_id", "at", "id"], name="audit_by_row"),
         ]
+
+
+class Seal(TenantModel):
+    """A link of a practice's chain: all its events of the transactions from `since` up to below `until`."""
+
+    area = "audit"
+    audited: ClassVar[bool] = False  # it seals what is audited
+
+    created_at = None  # type: ignore[assignment]  # `at` says it
+    updated_at = None  # type: ignore[assignment]  # never updated
+
+    seq = models.BigIntegerField()
+    since = models.BigIntegerField()
+    until = models.BigIntegerField()
+    count = models.PositiveIntegerField()
+    digest = models.BinaryField(help_text="SHA-256 of the events' keyed hashes, in order.")
+    previous = models.BinaryField(help_text="The hash of the seal before.")
+    marks = models.BinaryField(help_text="The first bytes of each event's hash, to find which one is gone or new.")
+    signature = models.BinaryField()
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["seq"]
+        constraints = [models.UniqueConstraint(fields=["practice", "seq"], name="seal_seq_unique")]
+
+    def __str__(self) -> str:
+        return f"seal {self.seq}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise AppendOnly
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise AppendOnly
 
 
 class PlatformAuditEvent(EventFields):

@@ -13,6 +13,7 @@ import orjson
 from django.db import connections, transaction
 from django.utils import timezone
 
+from audit.content import content, mac
 from practices.models import new_id
 from practices.tenancy import Actor, Scope, current_scope, practice_scope
 
@@ -39,9 +40,12 @@ _COLUMNS = {
     "status": "smallint",
 }
 _NAMES = ", ".join(_COLUMNS)
-_ROWS = f"FROM jsonb_to_recordset(%s::jsonb) AS event({', '.join(f'{n} {kind}' for n, kind in _COLUMNS.items())})"
+_ROWS = (
+    "FROM jsonb_to_recordset(%s::jsonb)"
+    f" AS event({', '.join(f'{n} {kind}' for n, kind in {**_COLUMNS, 'mac': 'text'}.items())})"
+)
 _INSERT_INTO_PRACTICE = (
-    f"WITH written AS (INSERT INTO audit_auditevent ({_NAMES}) SELECT {_NAMES} {_ROWS}"  # noqa: S608  # constant text
+    f"WITH written AS (INSERT INTO audit_auditevent ({_NAMES}, mac) SELECT {_NAMES}, decode(mac, 'hex') {_ROWS}"  # noqa: S608  # constant text
     " RETURNING practice_id, patient_ids, id)"
     " INSERT INTO audit_event_patient (practice_id, patient_id, event_id)"
     " SELECT DISTINCT practice_id, unnest(patient_ids), id FROM written"
@@ -236,4 +240,6 @@ def _insert(scope: Scope, sql: str, events: list[Event]) -> None:
     """In the round trip that commits."""
     if events:
         connection: Any = connections[scope.using]
+        for event in events:
+            event["mac"] = mac(content(event).encode()).hex() if event["practice_id"] else None
         connection.end_with(sql, [orjson.dumps(events, default=str).decode()])

@@ -1,10 +1,9 @@
 """The record of changes, played again: which rows a table must hold, and in which state."""
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, models
+from django.db import connections, models
 
 # The text of a row as audit_note_change() hashes it; a table whose columns changed since is a matter of its rows alone.
 _DIFFERENCES = """
@@ -21,10 +20,10 @@ _FORM = (
 )
 
 
-def differences(model: type[models.Model]) -> Iterator[tuple[UUID, str]]:
+def differences(model: type[models.Model], *, using: str = "default") -> list[tuple[UUID, str]]:
     """Ids of the active practice's rows that aren't as the record leaves them, with what is wrong."""
-    with connection.cursor() as cursor:
+    with connections[using].cursor() as cursor:
         cursor.execute(_FORM)
         cursor.execute(_DIFFERENCES.format(table=model._meta.db_table), [model._meta.label_lower])
         found: list[Any] = cursor.fetchall()
-    yield from found
+    return found

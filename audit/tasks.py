@@ -26,3 +26,19 @@ def queue_login_failure(arguments: JSONDict) -> None:
     """One statement, in Django's current transaction."""
     manager = JobManager(DjangoConnector(alias="default"))
     configure_task(name=record_login_failure.name, job_manager=manager, queue="audit").defer(**arguments)
+
+
+@app.periodic(cron="* * * * * *")  # the sixth column is seconds
+@app.task(queue="audit", queueing_lock="seal_audit", lock="seal_audit", priority=10)
+def seal_audit(timestamp: int) -> None:
+    from audit.sealing import seal_all
+
+    seal_all()
+
+
+@app.periodic(cron="* * * * *")
+@app.task(queue="audit", queueing_lock="anchor_audit")
+def anchor_audit(timestamp: int) -> None:
+    from audit import anchoring, sealing
+
+    anchoring.anchor(sealing.heads())

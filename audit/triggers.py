@@ -11,6 +11,7 @@ from django.apps import apps
 from django.db import connections, models
 
 from audit.changes import BOOKKEEPING
+from audit.clock import set_clock
 from practices.models import Practice, TenantModel
 from practices.tenancy import NO_CONTEXT, Actor, platform_scope, practice_scope
 
@@ -19,7 +20,17 @@ BATCH = 2000
 STAMPS = BOOKKEEPING & {"updated_at", "version", "last_used_at"}
 """A row in which nothing else moved was used, not changed."""
 
-_FOUND = "SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = %s::regclass AND tgname LIKE 'audit\\_%%'"
+_FOUND = """
+SELECT tgname, CASE WHEN tgfoid::regproc::text LIKE 'audit\\_note\\_%%' AND tgqual IS NULL THEN tgenabled END
+FROM pg_trigger WHERE tgrelid = %s::regclass AND tgname LIKE 'audit\\_%%'
+"""
+_SHAPE = """
+SELECT sha256(convert_to(string_agg(attname || ' ' || format_type(atttypid, NULL), ',' ORDER BY attnum), 'UTF8'))
+FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped
+"""
+_NOTED_SHAPE = """
+SELECT hashes[1] FROM audit_change WHERE practice_id = %s AND entity = %s AND operation = 'B' ORDER BY id DESC LIMIT 1
+"""
 _BATCH = """
 WITH present AS (
     SELECT id, substr(sha256(convert_to(r::text, 'UTF8')), 1, 16) AS hash FROM {table} AS r
@@ -78,6 +89,7 @@ def install(using: str, **kwargs: Any) -> None:
     connection = connections[using]
     if using != "owner" or "audit_change" not in (tables := set(connection.introspection.table_names())):
         return
+    set_clock(using)
     for model in noted_models():
         if model._meta.db_table in tables:
             _install_on(model, using)
@@ -98,13 +110,13 @@ def _install_on(model: type[TenantModel], using: str) -> None:
 
 
 def _note_present_rows(model: type[TenantModel], using: str) -> None:
-    """Once per table, in batches beside running writes: from here on the record says which rows there are."""
+    """Once for each shape that a table has, in batches beside running writes: a new column is in every row's text."""
     entity, connection = model._meta.label_lower, connections[using]
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT FROM audit_change WHERE practice_id = %s AND entity = %s AND operation = 'B'", [NO_CONTEXT, entity]
-        )
-        if cursor.fetchone() is not None:
+        cursor.execute(_SHAPE, [model._meta.db_table])
+        (shape,) = cursor.fetchone()
+        cursor.execute(_NOTED_SHAPE, [NO_CONTEXT, entity])
+        if cursor.fetchone() == (shape,):
             return
     with platform_scope(actor=ACTOR, using=using):
         practices = list(Practice.objects.using(using).values_list("pk", flat=True))
@@ -120,6 +132,6 @@ def _note_present_rows(model: type[TenantModel], using: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO audit_change (practice_id, entity, operation, row_ids, hashes)"
-            " VALUES (%s, %s, 'B', '{}', '{}')",
-            [NO_CONTEXT, entity],
+            " VALUES (%s, %s, 'B', '{}', ARRAY[%s])",
+            [NO_CONTEXT, entity, shape],
         )

@@ -25,6 +25,8 @@ def production_environment() -> dict[str, str]:
         "SECRET_KEY": secrets.token_urlsafe(64),
         "JWT_SIGNING_KEY": secrets.token_urlsafe(64),
         "FIELD_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+        "AUDIT_HASH_KEYS": Fernet.generate_key().decode(),
+        "AUDIT_SIGNING_KEYS": Fernet.generate_key().decode(),
         "ALLOWED_HOSTS": "practice.example.test",
         "PUBLIC_URL": "https://practice.example.test",
         "DEFAULT_FROM_EMAIL": "practice@practice.example.test",

@@ -14,6 +14,7 @@ def unsafe_settings(values: Mapping[str, Any]) -> list[str]:
     """Everything about these settings that production must not run with, each with its cure."""
     return [
         *_secrets(values),
+        *_audit_keys(values),
         *_services(values),
         *_vendors(values),
         *_web(values),
@@ -38,6 +39,14 @@ def _secrets(values: Mapping[str, Any]) -> Iterator[str]:
         yield "FIELD_ENCRYPTION_KEYS is missing: set it to a Fernet key (docs/operations.md says how to make one)."
     elif not all(_is_field_key(key) for key in values["FIELD_ENCRYPTION_KEYS"]):
         yield "FIELD_ENCRYPTION_KEYS holds something that is no Fernet key, or the development key: replace it."
+
+
+def _audit_keys(values: Mapping[str, Any]) -> Iterator[str]:
+    for name in ("AUDIT_HASH_KEYS", "AUDIT_SIGNING_KEYS"):
+        if not values[name] or not all(_is_field_key(key) for key in values[name]):
+            yield f"{name} is missing, or holds the development key or something else than 32 bytes in base64: set it."
+    if set(values["AUDIT_HASH_KEYS"]) & set(values["AUDIT_SIGNING_KEYS"]):
+        yield "AUDIT_SIGNING_KEYS holds a key of AUDIT_HASH_KEYS: give it one of its own."
 
 
 def _is_field_key(key: str) -> bool:

@@ -36,6 +36,13 @@ SECRET_KEY = env.str("SECRET_KEY", "" if PRODUCTION else "development-only-secre
 FIELD_ENCRYPTION_KEYS: list[str] = env.list(
     "FIELD_ENCRYPTION_KEYS", default=[] if PRODUCTION else ["ZGV2ZWxvcG1lbnQtb25seS1maWVsZC1rZXktMDAwMDA="]
 )
+# Of the audit log: the first makes hashes and signatures, all are believed.
+AUDIT_HASH_KEYS: list[str] = env.list(
+    "AUDIT_HASH_KEYS", default=[] if PRODUCTION else ["ZGV2ZWxvcG1lbnQtb25seS1oYXNoLWtleS0wMDAwMDA="]
+)
+AUDIT_SIGNING_KEYS: list[str] = env.list(
+    "AUDIT_SIGNING_KEYS", default=[] if PRODUCTION else ["ZGV2ZWxvcG1lbnQtb25seS1zaWduaW5nLWtleS0wMDA="]
+)
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[] if PRODUCTION else ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ALLOWED_ORIGINS", default=[])
@@ -269,6 +276,7 @@ RATE_LIMITS = {
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 MAX_BODY_BYTES = env.int("MAX_BODY_BYTES", 20 * 1024 * 1024)
 TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[])  # addresses or networks of our own proxies
+AUDIT_ANCHOR_STORE = "integrations.storage.get_file_store"  # where heads of the audit log's chains are kept
 IDEMPOTENCY_MODEL = "integrations.IdempotencyKey"
 API_VERSION = "1.0.0"
 CSRF_FAILURE_VIEW = "config.api.handlers.csrf_failure"

@@ -31,6 +31,7 @@ NOT_AUDITED = {
     "accounts.TotpDevice",
     "audit.AuditEvent",
     "audit.PlatformAuditEvent",
+    "audit.Seal",
     "integrations.EventCounter",
     "integrations.EventLog",
     "integrations.IdempotencyKey",

@@ -23,6 +23,8 @@ def safe() -> dict[str, Any]:
         **environment,
         "JWT_SIGNING_KEYS": [environment["JWT_SIGNING_KEY"]],
         "FIELD_ENCRYPTION_KEYS": [environment["FIELD_ENCRYPTION_KEYS"]],
+        "AUDIT_HASH_KEYS": [environment["AUDIT_HASH_KEYS"]],
+        "AUDIT_SIGNING_KEYS": [environment["AUDIT_SIGNING_KEYS"]],
         "ALLOWED_HOSTS": ["practice.example.test"],
         "CORS_ALLOWED_ORIGINS": ["https://app.example.test"],
         "CSRF_TRUSTED_ORIGINS": [],
@@ -49,6 +51,8 @@ def test_complete_settings_are_safe() -> None:
         ("FIELD_ENCRYPTION_KEYS", ["c2hvcnQ="], "no Fernet key"),
         ("FIELD_ENCRYPTION_KEYS", ["%%%"], "no Fernet key"),
         ("FIELD_ENCRYPTION_KEYS", ["ZGV2ZWxvcG1lbnQtb25seS1maWVsZC1rZXktMDAwMDA="], "development key"),
+        ("AUDIT_HASH_KEYS", [], "AUDIT_HASH_KEYS is missing"),
+        ("AUDIT_SIGNING_KEYS", ["ZGV2ZWxvcG1lbnQtb25seS1zaWduaW5nLWtleS0wMDA="], "development key"),
         ("DATABASE_URL", "", "DATABASE_URL is missing"),
         ("DATABASE_URL", URLS["DATABASE_OWNER_URL"], "logs in as the owner"),
         ("REDIS_URL", "", "REDIS_URL is missing"),
@@ -85,6 +89,7 @@ def test_bare_production_lists_everything_at_once_and_starts_nothing(run: Run) -
     named = {line.removeprefix("- ").split()[0] for line in lines[1:]}
     assert named == {
         *("SECRET_KEY", "JWT_SIGNING_KEY", "FIELD_ENCRYPTION_KEYS", "DATABASE_URL", "REDIS_URL"),
+        *("AUDIT_HASH_KEYS", "AUDIT_SIGNING_KEYS"),
         *("EMAIL_VENDOR", "SMS_VENDOR", "PAYMENTS_VENDOR", "STORAGE_VENDOR"),
         *("DEBUG", "ALLOWED_HOSTS", "RATELIMIT_ENABLE", "PUBLIC_URL"),
     }

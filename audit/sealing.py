@@ -1,0 +1,118 @@
+"""Chains a practice's events into signed seals, a moment after they were written, so that no writer waits for another.
+
+A seal takes all events of transactions from `since` up to below `until`, the oldest transaction still running: whatever
+these will ever hold is there. By time or by id, one that commits late would be passed over.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.db import connection
+from django.utils import timezone
+
+from audit import seals
+from audit.content import CONTENT_SQL, plain
+from audit.models import Seal
+from audit.reconciling import raise_unattributed
+from audit.triggers import audited_entities
+from practices.tenancy import Actor, platform_scope, practice_scope
+
+logger = structlog.get_logger(__name__)
+ACTOR = Actor.system("audit")
+LEADER = 0x5EA1
+"""The advisory lock of whoever seals; others leave it to them."""
+FORM = "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'"
+
+HORIZON = "SELECT audit_horizon()"
+_MACS = (
+    f"SELECT mac, CASE WHEN mac = '' THEN {CONTENT_SQL} END FROM audit_auditevent"  # noqa: S608  # constant text
+    " WHERE practice_id = %s AND xid >= %s AND xid < %s ORDER BY xid, id"
+)
+_LATE = (
+    "SELECT EXISTS (SELECT FROM audit_auditevent"
+    " WHERE practice_id = %s AND mac = '' AND xid > 0 AND at > now() - interval '10 minutes')"
+)
+
+
+def seal_all() -> int:
+    """Whatever is ready in any practice. Returns the number of seals made."""
+    with platform_scope(actor=ACTOR), connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM audit_pending(%s)", [audited_entities()])
+        waiting = [practice_id for (practice_id,) in cursor.fetchall()]
+    return sum(_sealed(practice_id) for practice_id in waiting)
+
+
+def _sealed(practice_id: UUID) -> bool:
+    """One that can't be sealed doesn't stop the others."""
+    try:
+        return seal(practice_id)
+    except Exception:
+        logger.exception("audit_sealing_failed", practice_id=str(practice_id))
+        return False
+
+
+def seal(practice_id: UUID) -> bool:
+    """In one transaction. False when there is nothing to seal, or somebody else is sealing."""
+    with practice_scope(practice_id, actor=ACTOR):
+        if not _ask("SELECT pg_try_advisory_xact_lock(%s)", LEADER):
+            return False
+        last = Seal.objects.order_by("-seq").first()
+        since, until = (last.until if last else 0), _ask(HORIZON)
+        if until < since:
+            logger.error("audit_clock_went_back", practice_id=str(practice_id))  # restored: migrate sets it right
+            return False
+        if last is None and _ask(_LATE, practice_id):
+            return False  # processes of the release before this one still write events without a hash
+        raised = raise_unattributed(since=since, until=until)
+        macs = list(_macs(practice_id, since, until))
+        if not macs and not raised:
+            return False
+        _add(practice_id, last, since, until, macs)
+    return True
+
+
+def _macs(practice_id: UUID, since: int, until: int) -> Iterator[bytes]:
+    """Those from before events had one are sealed by their content."""
+    with connection.cursor() as cursor:
+        cursor.execute(FORM)
+        cursor.execute(_MACS, [practice_id, since, until])
+        while rows := cursor.fetchmany(5000):
+            for stored, said in rows:
+                yield bytes(stored) or plain(said.encode())
+
+
+def _add(practice_id: UUID, last: Seal | None, since: int, until: int, macs: list[bytes]) -> None:
+    made = Seal(
+        practice_id=practice_id,
+        seq=last.seq + 1 if last else 1,
+        since=since,
+        until=until,
+        count=len(macs),
+        digest=seals.digest(macs),
+        previous=seals.head(last) if last else seals.NOTHING,
+        marks=b"".join(each[: seals.MARK_BYTES] for each in macs),
+        at=timezone.now(),
+    )
+    made.signature = seals.sign(seals.head(made))
+    made.save(force_insert=True)
+
+
+def heads() -> Iterator[tuple[UUID, int, bytes]]:
+    """Of every chain."""
+    with platform_scope(actor=ACTOR), connection.cursor() as cursor:
+        cursor.execute("SELECT id FROM practices_practice ORDER BY id")
+        practices = [practice_id for (practice_id,) in cursor.fetchall()]
+    for practice_id in practices:
+        with practice_scope(practice_id, actor=ACTOR):
+            last = Seal.objects.order_by("-seq").first()
+        if last is not None:
+            yield practice_id, last.seq, seals.head(last)
+
+
+def _ask(sql: str, *parameters: Any) -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        (answer,) = cursor.fetchone()
+    return answer
