@@ -20,6 +20,7 @@ class Area(models.TextChoices):
     ALERTS = "alerts"
     NOTES = "notes"
     APPOINTMENTS = "appointments"
+    BOOKING_NOTES = "booking_notes"
     OVERBOOK = "overbook"
     AVAILABILITY = "availability"
     MONEY = "money"
@@ -69,6 +70,7 @@ _ROWS: dict[Area, tuple[Grant, Grant, Grant, Grant, Grant, Grant, Grant]] = {
     Area.ALERTS: (FULL, READ, WRITE, WRITE, READ, NOTHING, READ),
     Area.NOTES: (NOTHING, NOTHING, OWN_WRITE_READ_OTHERS, READ, NOTHING, NOTHING, NOTHING),
     Area.APPOINTMENTS: (FULL, FULL, WRITE, WRITE, WRITE, READ, READ),
+    Area.BOOKING_NOTES: (FULL, FULL, WRITE, WRITE, WRITE, NOTHING, NOTHING),
     Area.OVERBOOK: (FULL, FULL, OWN_WRITE, NOTHING, NOTHING, NOTHING, NOTHING),
     Area.AVAILABILITY: (FULL, FULL, OWN, READ, READ, NOTHING, READ),
     Area.MONEY: (FULL, FULL, READ, NOTHING, WRITE, FULL, READ),

@@ -8,6 +8,7 @@ from django.utils.html import format_html, format_html_join
 
 from audit.models import AuditEvent, PlatformAuditEvent
 from audit.recording import record
+from audit.serializers import ChangesField
 from practices.admin.badges import badge
 from practices.admin.base import ReadOnlyAdmin
 
@@ -57,15 +58,20 @@ class EventAdmin(ReadOnlyAdmin):
     @admin.display(description="Changes")
     def show_changes(self, row: Any) -> str:
         """Field, before and after; fields whose values are not kept by their name only."""
-        if not row.changes:
+        changes = self.readable_changes(row)
+        if not changes:
             return "-"
         lines = format_html_join(
             "",
             "<tr><th>{}</th><td>{}</td><td>{}</td></tr>",
-            ((name, *(pair or ("(not recorded)", "(not recorded)"))) for name, pair in row.changes.items()),
+            ((name, *(pair or ("(not recorded)", "(not recorded)"))) for name, pair in changes.items()),
         )
-        head = "<tr><th>Field</th><th>Before</th><th>After</th></tr>"
-        return format_html('<table class="changes">{}{}</table>', format_html(head), lines)
+        return format_html(
+            '<table class="changes"><tr><th>Field</th><th>Before</th><th>After</th></tr>{}</table>', lines
+        )
+
+    def readable_changes(self, row: Any) -> Any:
+        return row.changes
 
     def record_read(self, request: HttpRequest, rows: Iterable[Any]) -> None:
         """Reading the log leaves an event, too."""
@@ -92,6 +98,9 @@ class EventAdmin(ReadOnlyAdmin):
 class AuditEventAdmin(EventAdmin):
     list_filter = ("action",)
     list_per_page = 100
+
+    def readable_changes(self, row: Any) -> Any:
+        return ChangesField().from_object(row)
 
     def _naming(self, events: Any, wanted: UUID) -> Any:
         about = events.about_patient(wanted)

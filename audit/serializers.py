@@ -7,6 +7,9 @@ from rest_framework import serializers
 from audit.models import AuditEvent
 from config.api.rows import RowField
 from config.api.serializers import StrictModelSerializer, StrictSerializer
+from patients.models import Patient
+from patients.querysets import sees_restricted
+from practices.tenancy import current_actor
 
 
 class ActorSerializer(StrictSerializer):
@@ -31,7 +34,9 @@ class ActorField(RowField):
 
 _CHANGES = {
     "type": "object",
-    "description": "Field name -> [before, after]; null in place of the pair where values are not recorded.",
+    "readOnly": True,
+    "description": "Field name -> [before, after]; null in place of the pair where values are not recorded,"
+    " and where they are of a restricted patient whom the caller may not see.",
     "additionalProperties": {
         "type": ["array", "null"],
         "items": {},
@@ -42,8 +47,22 @@ _CHANGES = {
 
 
 @extend_schema_field(_CHANGES)
-class ChangesField(serializers.JSONField):
-    pass
+class ChangesField(RowField):
+    """Reads are the bulk of the log and have none, so that their patients needn't be looked at."""
+
+    row_columns: ClassVar[Mapping[str, str]] = {
+        "changes": "changes",
+        "restricted": "(CASE WHEN t.changes <> '{}' THEN EXISTS (SELECT FROM patients_patient AS p"
+        " WHERE p.practice_id = t.practice_id AND p.id = ANY(t.patient_ids) AND p.restricted) END)",
+    }
+
+    def from_row(self, *, changes: Any = None, restricted: bool | None = None, **values: Any) -> Any:
+        hidden = restricted and not sees_restricted(current_actor())
+        return dict.fromkeys(changes) if hidden else changes
+
+    def from_object(self, instance: AuditEvent) -> Any:
+        restricted = Patient.objects.filter(pk__in=instance.patient_ids, restricted=True).exists()
+        return self.from_row(changes=instance.changes, restricted=restricted)
 
 
 class AuditEventSerializer(StrictModelSerializer[AuditEvent]):
@@ -51,7 +70,7 @@ class AuditEventSerializer(StrictModelSerializer[AuditEvent]):
 
     actor = ActorField()
     patients = serializers.ListField(child=serializers.UUIDField(), source="patient_ids", read_only=True)
-    changes = ChangesField(read_only=True)
+    changes = ChangesField()
 
     class Meta:
         model = AuditEvent

@@ -45,8 +45,8 @@ class CalendarField(RowField):
     def from_row(self, resource: str | None = None, **values: Any) -> str | None:
         return resource
 
-    def to_representation(self, value: ProviderProfile) -> UUID | None:
-        return next((calendar.pk for calendar in value.resources.order_by("pk")), None)
+    def from_object(self, instance: ProviderProfile) -> UUID | None:
+        return next((calendar.pk for calendar in instance.resources.order_by("pk")), None)
 
 
 class ProviderSerializer(StrictModelSerializer[ProviderProfile]):

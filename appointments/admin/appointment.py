@@ -13,7 +13,8 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from accounts.roles import Area
+from accounts.permissions import may
+from accounts.roles import Access, Area
 from appointments import services
 from appointments.admin.forms import BookingForm, CancelForm, ReasonForm, RescheduleForm, WallClockField
 from appointments.models import Appointment, ResourceAllocation, StatusEvent
@@ -231,7 +232,8 @@ class AppointmentAdmin(TenantAdmin):
         ended = [("cancellation_reason", "late_cancel", "left_unseen")] if obj.status == Status.CANCELLED else []
         over = [("overbook_reason",)] if obj.overbook_reason else []
         place = (("when", "show_status"), ("patient_link", "show_type"), ("provider", "location"), *ended, *over)
-        notes = ("flow_stage", "notes") if sees(obj.patient) else ("flow_stage",)
+        readable = sees(obj.patient) and may(Area.BOOKING_NOTES, Access.READ)
+        notes = ("flow_stage", "notes") if readable else ("flow_stage",)
         return ((None, {"fields": place}), ("Visit", {"fields": notes}))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Appointment | None = None) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from appointments.models import Appointment, AppointmentType, StatusEvent
 from appointments.serializers.row_fields import (
     AllowedTransitionsField,
     NotesField,
+    NotesInputField,
     OverbookReasonField,
     PatientSummaryField,
 )
@@ -40,7 +41,9 @@ class ProviderSummarySerializer(serializers.ModelSerializer[ProviderProfile]):
 
 
 class AppointmentSerializer(StrictModelSerializer[Appointment]):
-    """As every answer shows an appointment. Of a patient whom the caller can't see it shows the busy time alone."""
+    """As every answer shows an appointment. Of a patient whom the caller can't see it shows the busy time alone;
+    what the caller may not read is not there.
+    """
 
     patient = PatientSummaryField()
     provider = ProviderSummarySerializer(read_only=True)
@@ -85,6 +88,8 @@ class AppointmentSerializer(StrictModelSerializer[Appointment]):
 class AppointmentPatchSerializer(StrictModelSerializer[Appointment]):
     """What may be edited; times and status change by their own actions."""
 
+    notes = NotesInputField()
+
     class Meta:
         model = Appointment
         fields = ("notes", "flow_stage")
@@ -103,7 +108,7 @@ class BookingSerializer(StrictSerializer):
     resources = serializers.ListField(child=related(Resource), required=False, default=list, max_length=10)
     hold = fields.BooleanField(required=False, default=False)
     overbook_reason = fields.TextField(required=False, default="", max_length=500)
-    notes = fields.MultilineField(required=False, default="", allow_blank=True, max_length=10_000)
+    notes = NotesInputField(default="")
     dry_run = fields.BooleanField(required=False, default=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

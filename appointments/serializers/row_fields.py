@@ -8,15 +8,23 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from accounts.permissions import may
+from accounts.roles import Access, Area
 from appointments.models import Appointment
 from appointments.transitions import Action, possible
-from config.api.rows import RowField
+from config.api.fields import MultilineField
+from config.api.problem import Forbidden
+from config.api.rows import ABSENT, Absent, RowField
 from patients.models import Patient
 from patients.querysets import sees_restricted
 from practices.tenancy import current_scope
 
 
 class PatientSummarySerializer(serializers.ModelSerializer[Patient]):
+    """Of a restricted patient whom the caller may not see, the id alone."""
+
+    may_be_absent = ("given_name", "family_name", "mrn")
+
     class Meta:
         model = Patient
         fields = ("id", "given_name", "family_name", "mrn")
@@ -40,27 +48,45 @@ class PatientSummaryField(RowField):
     }
 
     def from_row(self, *, restricted: bool = False, **values: Any) -> dict[str, Any]:
-        return {"id": values["id"], "given_name": "", "family_name": "", "mrn": ""} if hides(restricted) else values
+        return {"id": values["id"]} if hides(restricted) else values
 
 
 @extend_schema_field(str)
 class OverbookReasonField(RowField):
+    may_be_absent = True
     row_columns: ClassVar[Mapping[str, str]] = {"text": "overbook_reason", "restricted": "patient__restricted"}
 
-    def from_row(self, *, text: str = "", restricted: bool = False, **values: Any) -> str:
-        return "" if hides(restricted) else text
+    def from_row(self, *, text: str = "", restricted: bool = False, **values: Any) -> str | Absent:
+        return ABSENT if hides(restricted) else text
 
 
 @extend_schema_field(str)
 class NotesField(RowField):
+    may_be_absent = True
     row_columns: ClassVar[Mapping[str, str]] = {"text": "notes", "row_id": "id", "restricted": "patient__restricted"}
 
-    def from_row(self, *, text: str = "", row_id: str = "", restricted: bool = False, **values: Any) -> str:
+    def from_row(self, *, text: str = "", row_id: str = "", restricted: bool = False, **values: Any) -> str | Absent:
+        if hides(restricted) or not may(Area.BOOKING_NOTES, Access.READ):
+            return ABSENT
         field: Any = Appointment._meta.get_field("notes")
-        return "" if hides(restricted) else field.from_json(text, row_id)
+        opened: str = field.from_json(text, row_id)
+        return opened
 
-    def to_representation(self, value: Appointment) -> str:
-        return "" if hides(value.patient.restricted) else value.notes
+    def from_object(self, instance: Appointment) -> str | Absent:
+        readable = may(Area.BOOKING_NOTES, Access.READ) and not hides(instance.patient.restricted)
+        return instance.notes if readable else ABSENT
+
+
+class NotesInputField(MultilineField):
+    """Notes are written by those who read them."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"required": False, "allow_blank": True, "max_length": 10_000, **kwargs})
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not may(Area.BOOKING_NOTES, Access.WRITE):
+            raise Forbidden("Your role doesn't allow writing notes.")
+        return super().to_internal_value(data)
 
 
 @extend_schema_field({"type": "array", "items": {"type": "string", "enum": Action.values}})

@@ -12,7 +12,7 @@ from appointments.serializers.appointment import (
     ProviderSummarySerializer,
     related,
 )
-from appointments.serializers.row_fields import PatientSummaryField
+from appointments.serializers.row_fields import NotesInputField, PatientSummaryField
 from appointments.services.series import OnConflict, Scope
 from config.api import fields
 from config.api.serializers import StrictModelSerializer, StrictSerializer
@@ -78,7 +78,7 @@ class SeriesPreviewRequest(StrictSerializer):
     rrule = RecurrenceField()
     exdates = serializers.ListField(child=fields.DateField(), required=False, default=list, max_length=MOST)
     resources = serializers.ListField(child=related(Resource), required=False, default=list, max_length=10)
-    notes = fields.MultilineField(required=False, default="", allow_blank=True, max_length=10_000)
+    notes = NotesInputField(default="")
 
 
 class SeriesBookingRequest(SeriesPreviewRequest):

@@ -1,16 +1,13 @@
-from typing import Any
-
 from rest_framework import serializers
 
 from accounts.models import ProviderProfile
 from appointments.models import WaitlistEntry, WaitlistWindow
 from appointments.serializers.appointment import PatientIdField, related
-from appointments.serializers.row_fields import PatientSummarySerializer
+from appointments.serializers.row_fields import PatientSummaryField
 from config.api import fields
 from config.api.serializers import StrictModelSerializer, StrictSerializer
 from patients.models import Patient
 from practices.models import Location
-from practices.tenancy import current_scope
 
 MAX_WINDOWS = 20
 
@@ -24,7 +21,7 @@ class WaitlistWindowSerializer(StrictModelSerializer[WaitlistWindow]):
 class WaitlistEntrySerializer(StrictModelSerializer[WaitlistEntry]):
     """As every answer shows an entry; `offer` is the held appointment while one is offered, which confirming books."""
 
-    patient = PatientSummarySerializer(read_only=True)
+    patient = PatientSummaryField()
     windows = WaitlistWindowSerializer(many=True, read_only=True)
     offer = serializers.UUIDField(read_only=True, allow_null=True)
     offer_expires_at = fields.InstantField(read_only=True, allow_null=True)
@@ -49,14 +46,6 @@ class WaitlistEntrySerializer(StrictModelSerializer[WaitlistEntry]):
             "updated_at",
         )
         read_only_fields = fields
-
-    def to_representation(self, instance: WaitlistEntry) -> dict[str, Any]:
-        """Of a patient whom the caller can't see it shows that somebody waits."""
-        shown: dict[str, Any] = super().to_representation(instance)
-        scope = current_scope()
-        if scope is not None and not instance.patient.visible_to(scope.actor):
-            shown["patient"] = {**shown["patient"], "given_name": "", "family_name": "", "mrn": ""}
-        return shown
 
 
 class WaitlistPatchSerializer(StrictModelSerializer[WaitlistEntry]):

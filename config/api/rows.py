@@ -30,8 +30,15 @@ class NotRenderable(TypeError):
     """A serializer has a field that is made by code of its own: nothing says which columns it needs."""
 
 
+class Absent:
+    """What a field is to somebody who may not read it: there is no such key, which says less than an empty value."""
+
+
+ABSENT = Absent()
+
+
 class RowField(serializers.Field[Any, Any, Any, Any]):
-    """A read-only field that is made from columns, in Python.
+    """A read-only field that is made from columns, in Python. One that may answer ABSENT says `may_be_absent`.
 
     `row_columns` maps the names that `from_row` takes to paths (`status`, `patient__restricted`) or, beginning with a
     parenthesis, to SQL that may speak of the row as `t`. Values are as JSON has them: instants and ids as text; an
@@ -39,6 +46,7 @@ class RowField(serializers.Field[Any, Any, Any, Any]):
     """
 
     row_columns: ClassVar[Mapping[str, str]] = {}
+    may_be_absent: ClassVar[bool] = False
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "read_only": True, "source": "*"})
@@ -46,10 +54,19 @@ class RowField(serializers.Field[Any, Any, Any, Any]):
     @abstractmethod
     def from_row(self, **values: Any) -> Any: ...
 
-    def to_representation(self, value: Any) -> Any:
-        """Of an object, for what is not rendered by PostgreSQL; override it where `row_columns` holds SQL."""
-        found = {name: value_at(value, path) for name, path in self.row_columns.items()}
+    def from_object(self, instance: Any) -> Any:
+        """For what is not rendered by PostgreSQL; override it where `row_columns` holds SQL."""
+        found = {name: value_at(instance, path) for name, path in self.row_columns.items()}
         return self.from_row(**orjson.loads(dumps(found)))
+
+    def get_attribute(self, instance: Any) -> Any:
+        value = self.from_object(instance)
+        if value is ABSENT:
+            raise serializers.SkipField
+        return value
+
+    def to_representation(self, value: Any) -> Any:
+        return value
 
 
 @runtime_checkable
@@ -89,7 +106,11 @@ class Projection:
             target = row
             for part in path[:-1]:
                 target = target[part]
-            target[path[-1]] = function(**{name: inputs[key] for name, key in names.items()})
+            value = function(**{name: inputs[key] for name, key in names.items()})
+            if value is ABSENT:
+                del target[path[-1]]
+            else:
+                target[path[-1]] = value
         return row
 
 

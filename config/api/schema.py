@@ -1,5 +1,6 @@
 """The OpenAPI contract, read off the views: every operation says its parameters, bodies and refusals."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from drf_spectacular.hooks import postprocess_schema_enums
@@ -138,7 +139,7 @@ class Schema(AutoSchema):
         strict = isinstance(serializer, StrictSerializer | StrictModelSerializer)
         if direction == "request" and strict and schema.get("properties"):
             schema["additionalProperties"] = False
-        return schema
+        return _without_required(schema, may_be_absent(serializer))
 
     def _needs_token(self) -> bool:
         if not self.view.authentication_classes:
@@ -169,6 +170,19 @@ class Schema(AutoSchema):
         if self._is_idempotent():
             statuses.add("422")
         return sorted(statuses)
+
+
+def may_be_absent(serializer: Any) -> set[str]:
+    """The fields that are not shown to everybody: those that say so, and those that the serializer names."""
+    named: Iterable[str] = getattr(serializer, "may_be_absent", ())
+    fields = getattr(serializer, "fields", {})
+    return {*named, *(name for name, field in fields.items() if getattr(field, "may_be_absent", False))}
+
+
+def _without_required(schema: dict[str, Any], names: set[str]) -> dict[str, Any]:
+    if "required" in schema:
+        schema["required"] = [name for name in schema["required"] if name not in names]
+    return schema
 
 
 def _refuse_blank(schema: dict[str, Any]) -> None:

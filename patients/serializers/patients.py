@@ -45,8 +45,8 @@ class PrimaryContactField(RowField):
         text: str | None = field.from_json(value, row_id)
         return text
 
-    def to_representation(self, value: Patient) -> str | None:
-        return value.phone if self.kind == ContactPoint.Kind.PHONE else value.email
+    def from_object(self, instance: Patient) -> str | None:
+        return instance.phone if self.kind == ContactPoint.Kind.PHONE else instance.email
 
 
 class PatientSerializer(StrictModelSerializer[Patient]):

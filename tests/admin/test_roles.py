@@ -119,6 +119,14 @@ def test_restricted_patient_is_a_busy_time_to_the_front_desk(practice: Practice)
     assert desk.post(url(type(visit), "do", visit.pk, "cancel"), {}).status_code == 403
 
 
+def test_notes_of_a_visit_are_not_on_the_billers_page(practice: Practice) -> None:
+    with practice_scope(practice, actor=SETUP):
+        visit = make_row(_model("appointments.Appointment"), notes="Bring the diary")
+    for role, reads in (("biller", False), ("auditor", False), ("front_desk", True)):
+        page = staff(role, practice).get(url(type(visit), "change", visit.pk)).content.decode()
+        assert ("Bring the diary" in page) == reads, role
+
+
 def _model(label: str) -> Any:
     return next(model for model in registered() if model._meta.label == label)
 

@@ -12,6 +12,7 @@ from audit.models import AuditEvent
 from patients.models import Patient
 from practices.models import Closure, Practice, Resource
 from practices.tenancy import practice_scope
+from tests.accounts.test_api_keys import made, with_key
 from tests.appointments.conftest import SETUP, calendar_of, tomorrow_at
 from tests.clients import client_for, client_of
 
@@ -133,6 +134,26 @@ def test_each_role_does_what_the_table_says(clinic: Any, booked: Any, role: str)
         assert client.post(f"{path}/undo", {}).status_code == (200 if may_undo else 403)
 
 
+def test_notes_are_no_business_of_a_key_that_was_not_given_them(clinic: Any) -> None:
+    owner = client_for("owner", clinic.practice)
+    booked = owner.post(URL, body(clinic, notes="Bring the X-ray")).json()
+    path = f"{URL}/{booked['id']}"
+    for scopes, shown, status in (
+        (["appointments:write"], None, 403),
+        (["appointments:write", "booking_notes:read"], "Bring the X-ray", 403),
+        (["appointments:write", "booking_notes:write"], "Bring the X-ray", 200),
+    ):
+        program = with_key(made(owner, *scopes)["key"])
+        assert program.get(path).json().get("notes") == shown
+        assert program.patch(path, {"flow_stage": "waiting"}, format="json").status_code == 200
+        patched = program.patch(path, {"notes": "Changed"}, format="json")
+        asked = program.post(
+            URL, body(clinic, start=tomorrow_at(17).isoformat(), notes="x", dry_run=True), format="json"
+        )
+        assert (patched.status_code, asked.status_code) == (status, status)
+    assert owner.get(path).json()["notes"] == "Changed"
+
+
 def test_provider_undoes_what_concerns_their_own_visits(clinic: Any, booked: Any) -> None:
     own = client_of(clinic.user, clinic.practice)
     own.post(f"{URL}/{booked['id']}/arrive", {})
@@ -244,8 +265,9 @@ def test_visit_of_a_restricted_patient_is_a_busy_time_without_a_name(clinic: Any
     hide_patient(clinic)
     client = client_for(role, clinic.practice)
     shown = client.get(f"{URL}/{booked['id']}").json()
-    assert shown["patient"] == {"id": str(clinic.patient.pk), "given_name": "", "family_name": "", "mrn": ""}
-    assert (shown["notes"], shown["start"], shown["status"]) == ("", booked["start"], "booked")
+    assert shown["patient"] == {"id": str(clinic.patient.pk)}
+    assert {"notes", "overbook_reason"}.isdisjoint(shown)
+    assert (shown["start"], shown["status"]) == (booked["start"], "booked")
     assert client.get(URL).json()["results"] == [shown]
     assert client.get(URL, {"patient": str(clinic.patient.pk)}).json()["results"] == []
     assert client.get(f"{URL}/{booked['id']}/history").status_code == 403

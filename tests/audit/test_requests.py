@@ -15,9 +15,11 @@ from audit.models import AuditEvent, PlatformAuditEvent
 from patients.models import Patient
 from practices.models import Location, Practice
 from practices.tenancy import Actor, platform_scope, practice_scope
+from tests.admin.pages import staff
 from tests.clients import MemberClient, client_for, client_of
 from tests.factories.accounts import PASSWORD, MembershipFactory, UserFactory
 from tests.integrations.jobs import record_login_failures
+from tests.rows import make_row
 
 EVENTS = "/api/v1/audit-events"
 TOKEN = "/api/v1/auth/token"
@@ -54,6 +56,24 @@ def test_unknown_and_foreign_ids_are_denied_alike(practice: Practice, other_prac
         assert client.get(f"{EVENTS}/{pk}").status_code == 404
     denied = of(client, practice, action="denied")
     assert [(event.status, event.entity_id is not None) for event in denied] == [(404, True), (404, True)]
+
+
+def test_values_of_a_restricted_patient_are_for_those_who_see_the_chart(practice: Practice) -> None:
+    with practice_scope(practice, actor=SETUP):
+        patient = make_row(Patient, given_name="Ada", family_name="Hidden")
+    query = {"entity_id": str(patient.pk), "action": "create"}
+    auditor, owner = client_for("auditor", practice), client_for("owner", practice)
+    (ordinary,) = listed(auditor, **query)
+    assert ordinary["changes"]["family_name"] == [None, "Hidden"]
+    with practice_scope(practice, actor=SETUP):
+        Patient.objects.update(restricted=True)
+    (known,), (unknown,) = listed(owner, **query), listed(auditor, **query)
+    assert known["changes"] == ordinary["changes"]
+    assert unknown == {**known, "changes": dict.fromkeys(known["changes"])}
+    assert auditor.get(f"{EVENTS}/{known['id']}").json() == unknown
+    for role, knows in (("auditor", False), ("owner", True)):
+        page = staff(role, practice).get(f"/admin/audit/auditevent/{known['id']}/change/")
+        assert (page.status_code, "Hidden" in page.content.decode()) == (200, knows)
 
 
 def test_failed_change_leaves_an_event_of_its_own(practice: Practice) -> None:
