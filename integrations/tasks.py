@@ -100,6 +100,15 @@ def send_due_reminders(timestamp: int) -> None:
     in_every_practice(reminders.send_due)
 
 
+@app.periodic(cron="23 4 * * *")
+@app.task(queue="upkeep", queueing_lock="forget_admin_sessions")
+def forget_admin_sessions(timestamp: int) -> None:
+    """Logins to the admin that are over; Django only removes those that somebody logs out of."""
+    from django.contrib.sessions.backends.db import SessionStore
+
+    SessionStore.clear_expired()
+
+
 @app.periodic(cron="41 * * * *")
 @app.task(queue="upkeep", queueing_lock="forget_answers")
 def forget_answers(timestamp: int) -> None:

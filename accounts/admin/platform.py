@@ -13,7 +13,7 @@ from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminPasswordWidge
 from accounts import enrolment, services
 from accounts.models import User
 from accounts.second_factor import device_of
-from accounts.sessions import log_out_everywhere
+from accounts.sessions import log_out_everywhere, replace_password
 from practices.admin.badges import badge
 from practices.admin.base import TenantAdmin
 from practices.admin.forms import TenantForm
@@ -127,10 +127,12 @@ class UserAdmin(TenantAdmin):
 
     def store(self, request: HttpRequest, obj: User, form: Any, *, change: bool) -> None:
         password = form.cleaned_data["new_password"]
-        if password:
+        if not change:
             obj.set_password(password)
         obj.save()
-        if change and (password or not obj.is_active):
+        if change and password:
+            replace_password(by=obj, password=password)
+        elif change and not obj.is_active:
             log_out_everywhere(by=obj)
 
     def get_row_actions(self, request: HttpRequest, row: User) -> Sequence[RowAction]:

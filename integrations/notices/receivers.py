@@ -14,6 +14,7 @@ def connect() -> None:
     signals.token_replayed.connect(on_replay, dispatch_uid="notices")
     signals.password_reset_requested.connect(on_reset_requested, dispatch_uid="notices")
     signals.password_changed.connect(on_password_changed, dispatch_uid="notices")
+    signals.second_factor_changed.connect(on_second_factor_changed, dispatch_uid="notices")
 
 
 def on_replay(sender: object, session: RefreshSession, **kwargs: Any) -> None:
@@ -26,6 +27,10 @@ def on_reset_requested(sender: object, user_id: UUID, **kwargs: Any) -> None:
 
 def on_password_changed(sender: object, user: User, **kwargs: Any) -> None:
     queue_notice(Notice.PASSWORD_CHANGED, user_id=user.pk)
+
+
+def on_second_factor_changed(sender: object, user_id: UUID, change: str, **kwargs: Any) -> None:
+    queue_notice(Notice(f"second-factor-{change.replace(' ', '-')}"), user_id=user_id)
 
 
 def queue_notice(notice: Notice, *, user_id: UUID, session: RefreshSession | None = None) -> None:

@@ -7,6 +7,10 @@ class Notice(models.TextChoices):
     TOKEN_REPLAYED = "token-replayed"  # noqa: S105  # the name of a notice
     PASSWORD_RESET = "password-reset"  # noqa: S105  # as above
     PASSWORD_CHANGED = "password-changed"  # noqa: S105  # as above
+    SECOND_FACTOR_ENROLLED = "second-factor-enrolled"
+    SECOND_FACTOR_REMOVED = "second-factor-removed"
+    RECOVERY_CODES_RENEWED = "second-factor-recovery-codes-renewed"
+    RECOVERY_CODE_USED = "second-factor-recovery-code-used"
 
 
 _NOT_YOU = "If this was not you, choose a new password now and tell your practice's administrator."
@@ -28,6 +32,31 @@ TEXTS: dict[str, tuple[str, str]] = {
     Notice.PASSWORD_CHANGED: (
         "Your password was changed",
         "Hello {name},\n\nyour password was changed, and all your other logins were ended.\n\n" + _NOT_YOU + "\n",
+    ),
+    Notice.SECOND_FACTOR_ENROLLED: (
+        "An authenticator app was set up",
+        "Hello {name},\n\n"
+        "from now on logging in asks for a code of the authenticator app that was just set up for your login. All your"
+        " other logins were ended.\n\n" + _NOT_YOU + "\n",
+    ),
+    Notice.SECOND_FACTOR_REMOVED: (
+        "Your authenticator app was removed",
+        "Hello {name},\n\n"
+        "logging in no longer asks for a code: your authenticator app and its recovery codes were removed, and all your"
+        " other logins were ended.\n\n" + _NOT_YOU + "\n",
+    ),
+    Notice.RECOVERY_CODES_RENEWED: (
+        "You have new recovery codes",
+        "Hello {name},\n\nten new recovery codes were made for your login. The old ones are void.\n\n"
+        + _NOT_YOU
+        + "\n",
+    ),
+    Notice.RECOVERY_CODE_USED: (
+        "A recovery code was used",
+        "Hello {name},\n\n"
+        "one of your recovery codes was used in place of a code of your authenticator app. It can't be used again.\n\n"
+        + _NOT_YOU
+        + "\n",
     ),
 }
 """Notice -> subject and body."""

@@ -14,8 +14,10 @@ from integrations.errors import RetryableVendorError
 from integrations.tasks import MAX_ATTEMPTS
 from practices.models import Practice
 from practices.tenancy import Actor, platform_scope, practice_scope
+from tests.admin.pages import admin_client
 from tests.clients import MemberClient, client_for
-from tests.factories.accounts import PASSWORD
+from tests.factories.accounts import PASSWORD, UserFactory
+from tests.factories.second_factor import code_now, enrol
 from tests.integrations.counterparts.sendgrid import SendGridCounterpart
 from tests.integrations.counterparts.server import Response
 from tests.integrations.jobs import queued_notices, send_notices
@@ -65,6 +67,42 @@ def test_changed_password_is_told_and_a_refused_change_is_not(
         assert client.post("/api/v1/auth/password/change", body).status_code == status
     send_notices()
     assert [mail["subject"] for mail in sendgrid.accepted] == ["Your password was changed"]
+
+
+def test_changes_of_the_second_factor_are_told(
+    practice: Practice, sendgrid: SendGridCounterpart, settings: Settings
+) -> None:
+    settings.RATELIMIT_ENABLE = False
+    client = client_for("provider", practice)
+    mfa = "/api/v1/auth/mfa"
+    secret = client.post(f"{mfa}/totp", {"password": PASSWORD}).json()["secret"]
+    assert queued_notices() == []
+    enrolled = client.post(f"{mfa}/totp/confirm", {"otp": code_now(secret, steps=-1)}).json()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {enrolled['access_token']}")
+    assert client.post(f"{mfa}/recovery-codes", {"password": PASSWORD, "otp": "000000"}).status_code == 403
+    codes = client.post(f"{mfa}/recovery-codes", {"password": PASSWORD, "otp": code_now(secret)}).json()
+    login = {"grant_type": "password", "username": client.user.email, "password": PASSWORD}
+    assert APIClient().post("/api/v1/auth/token", {**login, "otp": codes["recovery_codes"][0]}).status_code == 200
+    proof = {"password": PASSWORD, "otp": code_now(secret, steps=1)}
+    assert client.delete(f"{mfa}/totp", proof).status_code == 200
+    send_notices()
+    assert [mail["subject"] for mail in sendgrid.accepted] == [
+        "An authenticator app was set up",
+        "You have new recovery codes",
+        "A recovery code was used",
+        "Your authenticator app was removed",
+    ]
+
+
+def test_what_a_superuser_changed_is_told(practice: Practice) -> None:
+    user = client_for("provider", practice).user
+    enrol(user)
+    root = admin_client(UserFactory.create(is_superuser=True), None)
+    root.post(f"/admin/accounts/user/{user.pk}/do/remove-second-factor/")
+    form = {"email": user.email, "name": user.name, "is_active": "on", "new_password": "a-long-and-rare-one"}
+    assert root.post(f"/admin/accounts/user/{user.pk}/change/", form).status_code == 302
+    assert [each["notice"] for each in queued_notices()] == ["second-factor-removed", "password-changed"]
+    assert User.objects.get(pk=user.pk).check_password("a-long-and-rare-one")
 
 
 def test_who_was_deactivated_meanwhile_is_told_nothing(practice: Practice, sendgrid: SendGridCounterpart) -> None:

@@ -3,12 +3,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from appointments.models import Appointment
 from appointments.services import book
 from integrations.models import IdempotencyKey, Message
-from integrations.tasks import forget_answers, release_holds
+from integrations.tasks import forget_admin_sessions, forget_answers, release_holds
 from practices.models import Practice
 from practices.tenancy import active_practice_id, practice_scope
 from tests.appointments.conftest import SETUP, tomorrow_at
@@ -35,6 +36,13 @@ def test_expired_hold_is_cancelled_and_a_running_one_is_not(clinic: Any, booking
         assert (expired.status, running.status) == ("cancelled", "pending")
         assert not expired.allocations.filter(blocking=True).exists()
         assert not Message.objects.exists()
+
+
+def test_logins_to_the_admin_that_are_over_are_removed() -> None:
+    for key, age in (("over", timedelta(seconds=1)), ("running", timedelta(hours=-1))):
+        Session.objects.create(session_key=key, session_data="x", expire_date=timezone.now() - age)
+    forget_admin_sessions(timestamp=0)
+    assert [each.session_key for each in Session.objects.all()] == ["running"]
 
 
 def test_answers_are_forgotten_after_a_day_in_every_practice(practice: Practice, other_practice: Practice) -> None:
