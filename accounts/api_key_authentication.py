@@ -6,7 +6,8 @@ import structlog
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from accounts.api_keys import NEVER, living_key, note_use, role_of
+from accounts.api_keys import NEVER, living_key, must_enrol, note_use, role_of
+from accounts.authentication import EnrolmentRequired
 from accounts.models import ApiKey, User
 from accounts.permissions import RolePermission, view_area
 from config.api.problem import CHALLENGE, Forbidden, NotAuthenticated
@@ -38,6 +39,8 @@ class ApiKeyAuthentication(BaseAuthentication):
         )
         if not accepts_keys((request.parser_context or {}).get("view")):
             raise Forbidden("An API key can't do this; log in.")
+        if must_enrol(key):
+            raise EnrolmentRequired
         note_use(key)
         return user, key
 

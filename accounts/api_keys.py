@@ -7,16 +7,17 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from accounts.models import ApiKey, Membership
 from accounts.roles import Access, Area, Grant, ScopedRole, grant
+from accounts.second_factor import device_of
 from config.api.problem import FieldError, ValidationProblem
 from practices.bound_secrets import digest, key_parts, new_key
-from practices.models import Practice
-from practices.tenancy import Actor
+from practices.models import Practice, PracticePolicy
+from practices.tenancy import Actor, practice_scope
 
 NEVER = frozenset({Area.MEMBERS, Area.API_KEYS, Area.KEYS, Area.BREAK_GLASS, Area.PLATFORM})
 """What a key can't be made for: what decides who comes in and what goes out, and what asks for a password."""
@@ -67,10 +68,25 @@ def living_key(text: str) -> ApiKey | None:
         ApiKey.objects.filter(prefix=parts.prefix, revoked_at=None, expires_at__gt=timezone.now())
         .filter(member__status=Membership.Status.ACTIVE, member__user__is_active=True)
         .filter(practice__status=Practice.Status.ACTIVE)
+        .annotate(
+            policy_asks=Exists(PracticePolicy.objects.filter(mfa_required_roles__overlap=OuterRef("member__roles")))
+        )
         .select_related("member__user")
         .first()
     )
     return row if row is not None and constant_time_compare(row.secret_hash, digest(text)) else None
+
+
+def must_enrol(key: ApiKey) -> bool:
+    """Whether the maker has to set up a second factor first, as their own logins do. One that `living_key` found.
+
+    The device is only shown to scopes of its user: three statements more where it is asked for at all.
+    """
+    user = key.member.user
+    if not (user.is_superuser or key.policy_asks):  # type: ignore[attr-defined]  # annotated
+        return False
+    with practice_scope(key.practice_id, actor=Actor.user(user.pk)):
+        return device_of(user) is None
 
 
 def role_of(key: ApiKey) -> ScopedRole:

@@ -11,6 +11,7 @@ from accounts.models import User
 from integrations.events.access import roles_of_sessions
 from practices.models import Practice, PracticePolicy
 from practices.tenancy import platform_scope, practice_scope
+from tests.accounts.test_api_keys import made, with_key
 from tests.accounts.test_second_factor import refusal
 from tests.accounts.test_tokens import log_in, member, renew
 from tests.clients import MemberClient, client_for, client_of
@@ -53,6 +54,16 @@ def test_member_whose_role_needs_it_gets_only_as_far_as_enrolling(practice: Prac
     tokens = client.post("/api/v1/auth/mfa/totp/confirm", {"otp": code_now(secret)}).json()
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {tokens['access_token']}")
     assert answers(client, (*OPEN, "/api/v1/patients")) == {200}
+
+
+def test_keys_of_a_member_who_must_enrol_rest_until_they_did(practice: Practice) -> None:
+    owner = client_for("owner", practice)
+    program = with_key(made(owner, "patients:read")["key"])
+    assert program.get("/api/v1/patients").status_code == 200
+    require(practice, "owner")
+    assert refusal(program.get("/api/v1/patients")) == (403, "mfa_enrolment_required", [])
+    enrol(owner.user)
+    assert program.get("/api/v1/patients").status_code == 200
 
 
 def test_other_roles_and_other_practices_notice_nothing(practice: Practice, other_practice: Practice) -> None:
