@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from accounts.models import RefreshSession
 from accounts.serializers.auth import TokenResponse
 from accounts.sessions import Login
-from accounts.tokens import TokenError, read_refresh_token, refresh_token
+from accounts.tokens import RefreshClaims, TokenError, read_refresh_token, refresh_token
 from config.api.origin import refuse_foreign_origin
 from config.api.problem import FieldError, ValidationProblem
 
@@ -41,12 +41,18 @@ def token_response(login: Login, *, cookie: bool = False, **more: Any) -> Respon
     return response
 
 
+def held(request: HttpRequest) -> RefreshClaims | None:
+    """What the cookie of a request says, if it has a good one."""
+    try:
+        return read_refresh_token(request.COOKIES.get(NAME, ""))
+    except TokenError:
+        return None
+
+
 def goes_on(request: Request, login: Login, **more: Any) -> Response:
     """New tokens of the session that the request was made with, kept where this browser keeps the old ones."""
-    try:
-        holds = read_refresh_token(request.COOKIES.get(NAME, "")).session_id == login.session.pk
-    except TokenError:
-        holds = False
+    claims = held(request._request)
+    holds = claims is not None and claims.session_id == login.session.pk
     return token_response(login, cookie=holds, **more)
 
 

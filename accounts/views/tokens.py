@@ -127,7 +127,9 @@ class LogoutView(APIView):
 
 
 class SwitchPracticeView(APIView):
-    """Log in to another practice of the caller without the password. The session in this one goes on."""
+    """Log in to another practice of the caller without the password. The session in this one goes on, unless the
+    cookie that carries it on is replaced.
+    """
 
     authentication_classes = (UnscopedTokenAuthentication,)
     permission_classes = (IsAuthenticated,)
@@ -145,6 +147,9 @@ class SwitchPracticeView(APIView):
         membership = _chosen(practices_open_to(user, origin), serializer.validated_data["practice"])
         proven = had_second_factor(user, session_id_of(request), origin)
         login = start_session(membership=membership, by=user, origin=origin, proven=proven)
+        replaced = refresh_cookie.held(request._request) if cookie else None
+        if replaced is not None and replaced.user_id == user.pk:
+            log_out(replaced, origin=origin)
         return token_response(login, cookie=cookie)
 
 

@@ -19,6 +19,7 @@ from practices.models import Practice
 from practices.tenancy import Actor, platform_scope, practice_scope
 from tests.clients import client_for, client_of
 from tests.factories.accounts import PASSWORD, MembershipFactory, UserFactory
+from tests.factories.second_factor import code_now, enrol
 
 RESET = "/api/v1/auth/password/reset"
 CONFIRM = "/api/v1/auth/password/reset/confirm"
@@ -68,6 +69,20 @@ def test_link_is_not_consumed_by_looking_at_it(practice: Practice) -> None:
         assert getattr(APIClient(), method)(CONFIRM, {"token": token}).status_code in {405, 400}
     assert not changed(user)
     assert confirm(token).status_code == 204
+
+
+def test_new_password_is_no_way_around_the_second_factor(practice: Practice) -> None:
+    user = client_for("provider", practice).user
+    enrol(user)
+    assert confirm(token_for(user)).status_code == 204
+    body = {"grant_type": "password", "username": user.email, "password": NEW}
+    for otp, code in (({}, "otp_required"), ({"otp": "000000"}, "invalid_credentials")):
+        response = APIClient().post("/api/v1/auth/token", {**body, **otp})
+        assert (response.status_code, response.json()["code"]) == (401, code)
+    browser = Client()
+    browser.post("/admin/login/", {"username": user.email, "password": NEW})
+    assert browser.get("/admin/").status_code == 302
+    assert APIClient().post("/api/v1/auth/token", {**body, "otp": code_now()}).status_code == 200
 
 
 def test_reset_ends_every_login_everywhere(practice: Practice, other_practice: Practice) -> None:

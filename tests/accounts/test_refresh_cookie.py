@@ -171,7 +171,11 @@ def test_switched_practice_may_keep_its_token_in_the_cookie(
 ) -> None:
     with practice_scope(other_practice, actor=BY):
         MembershipFactory.create(user=user, roles=["biller"])
-    browser.credentials(HTTP_AUTHORIZATION=f"Bearer {renew(browser, **OURS).json()['access_token']}")
+    before = renew(browser, **OURS).json()["access_token"]
+    browser.credentials(HTTP_AUTHORIZATION=f"Bearer {before}")
+    kept = browser.post(SWITCH, {"practice": "birch"}, headers=OURS)
+    assert (kept.status_code, me(before)) == (200, 200)
     answer = browser.post(SWITCH, {"practice": "birch", "cookie": True}, headers=OURS)
     assert (answer.status_code, answer.json()["refresh_token"]) == (200, "")
+    assert me(before) == 401  # nobody holds a refresh token of it any more
     assert renew(browser, **OURS).json()["practice"]["slug"] == "birch"

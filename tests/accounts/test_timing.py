@@ -2,8 +2,8 @@
 
 import random
 import time
-from collections.abc import Callable
-from itertools import chain
+from collections.abc import Callable, Iterable
+from itertools import chain, repeat
 from math import sqrt
 from statistics import median
 from typing import Any
@@ -17,11 +17,14 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from practices.models import Practice
-from practices.tenancy import Actor, practice_scope
+from practices.tenancy import Actor, platform_scope, practice_scope
 from tests.accounts.hashers import CHEAP
+from tests.clients import client_for
 from tests.factories.accounts import MembershipFactory, UserFactory
 
 TRIES = 400
+INVITED = 120
+"""Of each kind: every invitation is one to a new address."""
 CHANCE = 4  # standard deviations: by chance alone, less than one run in 10,000 fails
 BY = Actor.system("tests")
 
@@ -53,11 +56,12 @@ def ask_for_link(client: APIClient, email: str) -> Any:
     return client.post("/api/v1/auth/password/reset", {"email": email})
 
 
-def times(ask: Callable[[APIClient, str], Any], emails: tuple[str, str]) -> list[list[float]]:
+def times(
+    ask: Callable[[APIClient, str], Any], pairs: Iterable[tuple[str, str]], client: APIClient
+) -> list[list[float]]:
     """Milliseconds of each try, in pairs of random order: whatever else the machine does hits both alike."""
-    client = APIClient()
     taken: list[list[float]] = [[], []]
-    for _ in range(TRIES):
+    for emails in pairs:
         for which in random.sample((0, 1), 2):
             begun = time.perf_counter()
             ask(client, emails[which])
@@ -76,7 +80,7 @@ def rank_test(one: list[float], other: list[float]) -> float:
 def median_error(one: list[float], other: list[float]) -> float:
     """The standard error of the difference of two medians, from each sample's own median deviation."""
     spreads = [1.4826 * median(abs(value - median(each)) for value in each) for each in (one, other)]
-    return sqrt(sum(1.2533**2 * spread**2 / TRIES for spread in spreads))
+    return sqrt(sum(1.2533**2 * spread**2 / len(one) for spread in spreads))
 
 
 @pytest.mark.parametrize("ask", [log_in, ask_for_link])
@@ -84,7 +88,23 @@ def test_answers_take_as_long_for_an_address_nobody_has(account: User, ask: Call
     emails = (account.email, "nobody.has.this@example.test")
     for email in emails:
         ask(APIClient(), email)
-    one, other = times(ask, emails)
+    same_time(*times(ask, repeat(emails, TRIES), APIClient()))
+
+
+def test_inviting_takes_as_long_for_an_address_nobody_has(practice: Practice, settings: Settings) -> None:
+    settings.RATELIMIT_ENABLE = False
+    owner = client_for("owner", practice)
+    with platform_scope(actor=BY):
+        users = User.objects.bulk_create(User(email=f"has{n}@example.test", password="!") for n in range(INVITED))
+
+    def invite(client: APIClient, email: str) -> Any:
+        assert client.post("/api/v1/invitations", {"email": email, "roles": ["provider"]}).status_code == 201
+
+    invite(owner, "first@example.test")
+    same_time(*times(invite, [(each.email, f"not.{each.email}") for each in users], owner))
+
+
+def same_time(one: list[float], other: list[float]) -> None:
     by_median, by_rank = (median(one) - median(other)) / median_error(one, other), rank_test(one, other)
     figures = f"medians {median(one):.2f} and {median(other):.2f} ms, {by_median:.1f} and {by_rank:.1f} deviations"
     assert max(abs(by_median), abs(by_rank)) < CHANCE, figures
