@@ -91,7 +91,7 @@ class World:
         keys = {
             key.name: self._once(key.related_model, {}, own=True)
             for key in keys_of(model)
-            if leads_to_member(key.related_model)
+            if key.related_model is not model and leads_to_member(key.related_model)
         }
         return make_row(model, **{**keys, **OF_MEMBER.get(model._meta.label, {}), **values})
 
