@@ -1,44 +1,28 @@
-"""Loads what decides about free times from the database: six statements, however many providers and days, and one
-more each when the visit needs a room or a device, or may be shared.
+"""From what the database says to calendars: one statement, however many providers and days, two more when the visit
+needs a room or a device, and one when it may be shared.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, QuerySet
+from django.db.models import BigIntegerField, Exists, F, OuterRef
 from django.db.models.functions import Cast, Ceil, Extract, Floor
 
+from appointments.calendar_rows import LONGEST, CalendarRows, read
 from appointments.free_times import Calendar, DatedHours, FreeTime, Taken, Visit, WeeklyHours, bookable, free_times
 from appointments.intervals import Interval, merge
 from appointments.local_time import DAY, days_of, floor_seconds, instants_in, offset_spans
-from appointments.models import (
-    Appointment,
-    AppointmentType,
-    AvailabilityException,
-    AvailabilityRule,
-    GroupVisit,
-    ResourceAllocation,
-)
+from appointments.models import Appointment, AppointmentType, GroupVisit, ResourceAllocation
 from appointments.needs import Needs
-from practices.models import Closure, Practice, PracticePolicy, Resource
-from practices.tenancy import active_practice_id
-
-_Row = Mapping[str, Any]
-_DATES = ("start_date", "end_date", "start_time", "end_time")
-_PLACE = (
-    *("resource_id", "resource__capacity", "resource__provider_id", "resource__provider__time_zone"),
-    *("location_id", "location__time_zone"),
-)
+from practices.models import PracticePolicy
 
 AHEAD = (3, 14, 60)
 """Days within which the next free time is looked for, if need be one after the other."""
-LONGEST = timedelta(days=1, minutes=2 * 32_767)
-"""No allocation is longer: a visit of a day, with buffers that fill their columns."""
 _SECONDS = (
     Cast(Floor(Extract("start", "epoch")), BigIntegerField()),
     Cast(Ceil(Extract("end", "epoch")), BigIntegerField()),
@@ -68,13 +52,21 @@ class Search:
         first, end = _instant(self.start), _instant(self.end + self.visit.duration)
         return first.date() - timedelta(days=2), end.date() + timedelta(days=1)
 
+    @property
+    def occupied_between(self) -> tuple[datetime, datetime]:
+        """The instants that the visit, buffers included, may meet."""
+        visit = self.visit
+        return _instant(self.start - visit.buffer_before), _instant(self.end + visit.duration + visit.buffer_after)
+
 
 @dataclass(slots=True)
 class _Hours:
     """What is gathered of one resource's hours at one location in one zone."""
 
-    place: _Row
-    zone: ZoneInfo
+    resource: str
+    location: str
+    zone: str
+    house_zone: str
     weekly: list[WeeklyHours] = field(default_factory=list)
     extra: list[DatedHours] = field(default_factory=list)
 
@@ -84,12 +76,14 @@ def search(asked: Search, *, now: datetime) -> list[FreeTime]:
 
     Nothing that is no longer in use (type, provider, resource, location) has free times.
     """
-    policy = PracticePolicy.objects.first() or PracticePolicy()
-    first, last = bookable(now, timedelta(minutes=policy.min_notice_minutes), timedelta(days=policy.horizon_days))
-    clipped = replace(asked, start=max(asked.start, first), end=min(asked.end, last))
-    if clipped.start >= clipped.end or not asked.appointment_type.active:
+    if asked.start >= asked.end or not asked.appointment_type.active:
         return []
-    return free_times(load(clipped, now=now), clipped.visit, clipped.start, clipped.end)
+    rows = _read(asked, now)
+    first, last = bookable(now, *_notice_and_horizon(rows))
+    clipped = replace(asked, start=max(asked.start, first), end=min(asked.end, last))
+    if clipped.start >= clipped.end:
+        return []
+    return free_times(_calendars(clipped, rows, now), clipped.visit, clipped.start, clipped.end)
 
 
 def next_free(asked: Search, limit: int, *, now: datetime) -> list[FreeTime]:
@@ -102,107 +96,97 @@ def next_free(asked: Search, limit: int, *, now: datetime) -> list[FreeTime]:
 
 
 def load(asked: Search, *, now: datetime) -> list[Calendar]:
-    """The calendars of the providers in use at the locations in use, with what is taken; five statements."""
-    default_zone = Practice.objects.values_list("time_zone", flat=True).get(pk=active_practice_id())
-    exceptions = list(_exceptions(asked))
-    gathered = _gather(_rules(asked), exceptions, default_zone)
-    closed = _by_resource(row for row in exceptions if row["kind"] == AvailabilityException.Kind.CLOSED)
-    shut = _shut(asked, gathered, default_zone)
-    needs = Needs.of(asked.appointment_type, asked.resources, {hours.place["location_id"] for hours in gathered})
-    gathered = [hours for hours in gathered if needs.can_be_met(**_where(hours))]
-    taken = _taken(asked, needs.resources | {hours.place["resource_id"] for hours in gathered}, now)
-    lacking = needs.lacking(taken, asked.visit, asked.start, asked.end)
+    """The calendars of the providers in use at the locations in use, with what is taken."""
+    return _calendars(asked, _read(asked, now), now)
+
+
+def _read(asked: Search, now: datetime) -> CalendarRows:
+    return read(
+        provider=asked.provider, location=asked.location, dates=asked.dates, taken=asked.occupied_between, now=now
+    )
+
+
+def _notice_and_horizon(rows: CalendarRows) -> tuple[timedelta, timedelta]:
+    usual = PracticePolicy()
+    notice, horizon = rows.policy or (usual.min_notice_minutes, usual.horizon_days)
+    return timedelta(minutes=notice), timedelta(days=horizon)
+
+
+def _calendars(asked: Search, rows: CalendarRows, now: datetime) -> list[Calendar]:
+    gathered = _gather(rows)
+    houses = {hours.location: hours.house_zone for hours in gathered}
+    needs = Needs.of(asked.appointment_type, asked.resources, {UUID(house) for house in houses})
+    gathered = [hours for hours in gathered if needs.can_be_met(UUID(hours.location), UUID(hours.resource))]
+    lacking = needs.lacking(_taken(asked, needs.resources, now), asked.visit, asked.start, asked.end)
     seats = _seats(asked, now) if asked.appointment_type.max_attendees > 1 else {}
-    return [
-        Calendar(
-            provider=hours.place["resource__provider_id"],
-            location=hours.place["location_id"],
-            zone=hours.zone,
-            weekly=hours.weekly,
-            extra=hours.extra,
-            closed=[_dated(row) for row in closed[hours.place["resource_id"]] if _concerns(row, hours.place)],
-            shut=shut[hours.place["location_id"]],
-            taken=taken[hours.place["resource_id"]],
-            capacity=hours.place["resource__capacity"],
-            lacking=lacking.get(hours.place["location_id"], ()),
-            seats=seats.get((hours.place["resource__provider_id"], hours.place["location_id"]), ()),
+    shut = {house: _shut(asked, rows, house, zone) for house, zone in houses.items()}
+    taken = {resource: [Taken(*each) for each in periods] for resource, periods in rows.taken.items()}
+    closed = _closed(rows)
+    found = []
+    for hours in gathered:
+        provider, capacity = rows.calendars[hours.resource]
+        who, where = UUID(provider), UUID(hours.location)
+        found.append(
+            Calendar(
+                provider=who,
+                location=where,
+                zone=ZoneInfo(hours.zone),
+                weekly=hours.weekly,
+                extra=hours.extra,
+                closed=[*closed[hours.resource, None], *closed[hours.resource, hours.location]],
+                shut=shut[hours.location],
+                taken=taken.get(hours.resource, ()),
+                capacity=capacity,
+                lacking=lacking.get(where, ()),
+                seats=seats.get((who, where), ()),
+            )
         )
-        for hours in gathered
-    ]
+    return found
 
 
-def _where(hours: _Hours) -> dict[str, UUID]:
-    return {"location": hours.place["location_id"], "calendar": hours.place["resource_id"]}
+def _gather(rows: CalendarRows) -> list[_Hours]:
+    found: dict[tuple[str, str, str], _Hours] = {}
 
+    def hours_at(resource: str, location: str, zone: str, house_zone: str) -> _Hours:
+        key = (resource, location, zone)
+        return found.get(key) or found.setdefault(key, _Hours(*key, house_zone))
 
-def _gather(rules: Iterable[_Row], exceptions: Iterable[_Row], default_zone: str) -> list[_Hours]:
-    found: dict[tuple[UUID, UUID, str], _Hours] = {}
-
-    def hours_at(place: _Row, zone: str) -> _Hours:
-        key = (place["resource_id"], place["location_id"], zone)
-        return found.setdefault(key, _Hours(place, ZoneInfo(zone)))
-
-    for row in rules:
-        hours_at(row, row["time_zone"] or _zone_of(row, default_zone)).weekly.append(_weekly(row))
-    for row in exceptions:
-        if row["kind"] == AvailabilityException.Kind.EXTRA:
-            hours_at(row, _zone_of(row, default_zone)).extra.append(_dated(row))
+    for *place, weekday, opens, closes, since, until, weeks in rows.weekly:
+        hours = WeeklyHours(weekday, _time(opens), _time(closes), _date(since), _date(until) if until else None, weeks)
+        hours_at(*place).weekly.append(hours)
+    for *place, first, last, opens, closes in rows.extra:
+        hours_at(*place).extra.append(_dated(first, last, opens, closes))
     return list(found.values())
 
 
-def _zone_of(place: _Row, default_zone: str) -> str:
-    zone: str = place["location__time_zone"] or place["resource__provider__time_zone"] or default_zone
-    return zone
+def _closed(rows: CalendarRows) -> Mapping[tuple[str, str | None], list[DatedHours]]:
+    """By resource and location; None for wherever it is."""
+    found: dict[tuple[str, str | None], list[DatedHours]] = defaultdict(list)
+    for resource, location, *dated in rows.closed:
+        found[resource, location].append(_dated(*dated))
+    return found
 
 
-def _rules(asked: Search) -> Iterable[_Row]:
-    first, last = asked.dates
-    rules = _in_use(AvailabilityRule.objects.all(), asked).filter(location__active=True, valid_from__lte=last)
-    rules = rules.filter(Q(valid_to=None) | Q(valid_to__gte=first))
-    if asked.location is not None:
-        rules = rules.filter(location=asked.location)
-    rows: Iterable[_Row] = rules.order_by("id").values(
-        *_PLACE, *("time_zone", "weekday", "start_time", "end_time", "valid_from", "valid_to", "every_n_weeks")
-    )
-    return rows
-
-
-def _exceptions(asked: Search) -> Iterable[_Row]:
-    first, last = asked.dates
-    exceptions = _in_use(AvailabilityException.objects.all(), asked).filter(start_date__lte=last, end_date__gte=first)
-    here = Q(location__active=True) if asked.location is None else Q(location__active=True, location=asked.location)
-    rows: Iterable[_Row] = exceptions.filter(Q(location=None) | here).order_by("id").values(*_PLACE, *_DATES, "kind")
-    return rows
-
-
-def _in_use(rows: "QuerySet[Any]", asked: Search) -> "QuerySet[Any]":
-    rows = rows.filter(resource__kind=Resource.Kind.PROVIDER, resource__active=True, resource__provider__active=True)
-    return rows if asked.provider is None else rows.filter(resource__provider=asked.provider)
-
-
-def _shut(asked: Search, gathered: Sequence[_Hours], default_zone: str) -> dict[UUID, list[Interval]]:
-    """Per location, the instants of the closures: days of its own wall clock, whatever zone a rule has."""
-    first, last = asked.dates
-    rows = list(Closure.objects.filter(start_date__lte=last, end_date__gte=first).values("location_id", *_DATES))
-    places = {hours.place["location_id"]: hours.place["location__time_zone"] or default_zone for hours in gathered}
-    shut: dict[UUID, list[Interval]] = {}
-    for location, zone in places.items():
-        spans = offset_spans(ZoneInfo(zone), asked.start, asked.end + asked.visit.duration)
-        closures = [_dated(row) for row in rows if row["location_id"] in (None, location)]
-        windows = (window for closure in closures for window in closure.windows(*days_of(spans)))
-        shut[location] = merge(instants_in(windows, spans))
-    return shut
+def _shut(asked: Search, rows: CalendarRows, house: str, zone: str) -> list[Interval]:
+    """The instants of the closures: days of the location's own wall clock, whatever zone a rule has."""
+    closures = [_dated(*dated) for location, *dated in rows.closures if location in (None, house)]
+    if not closures:
+        return []
+    spans = offset_spans(ZoneInfo(zone), asked.start, asked.end + asked.visit.duration)
+    return merge(instants_in((window for each in closures for window in each.windows(*days_of(spans))), spans))
 
 
 def _taken(asked: Search, resources: set[UUID], now: datetime) -> dict[UUID, list[Taken]]:
-    """What is allocated of these resources; a hold that has run out takes nothing, though nobody released it yet."""
-    visit = asked.visit
+    """What is allocated of these resources beside the calendars; as there, holds that have run out take nothing."""
+    if not resources:
+        return {}
+    since, until = asked.occupied_between
     allocations = ResourceAllocation.objects.filter(
         resource__in=resources,
         blocking=True,
-        start__lt=_instant(asked.end + visit.duration + visit.buffer_after),
-        end__gt=_instant(asked.start - visit.buffer_before),
-        end__lt=_instant(asked.end + visit.duration + visit.buffer_after) + LONGEST,  # else all the future is looked at
+        start__lt=until,
+        end__gt=since,
+        end__lt=until + LONGEST,  # else all the future is looked at
     )
     # A set to look into, not a join: without fresh statistics the planner may join row by row.
     held = allocations.exclude(appointment__in=Appointment.objects.expired_alone(now).values("pk"))
@@ -230,31 +214,15 @@ def _seats(asked: Search, now: datetime) -> dict[tuple[UUID, UUID], set[int]]:
     return found
 
 
-def _by_resource(rows: Iterable[_Row]) -> dict[UUID, list[_Row]]:
-    found: dict[UUID, list[_Row]] = defaultdict(list)
-    for row in rows:
-        found[row["resource_id"]].append(row)
-    return found
-
-
-def _concerns(exception: _Row, place: _Row) -> bool:
-    return exception["location_id"] in (None, place["location_id"])
-
-
-def _weekly(row: _Row) -> WeeklyHours:
-    return WeeklyHours(
-        weekday=row["weekday"],
-        opens=row["start_time"],
-        closes=row["end_time"],
-        valid_from=row["valid_from"],
-        valid_to=row["valid_to"],
-        every_n_weeks=row["every_n_weeks"],
-    )
-
-
-def _dated(row: _Row) -> DatedHours:
-    return DatedHours(*(row[name] for name in _DATES))
+def _dated(first: str, last: str, opens: str | None, closes: str | None) -> DatedHours:
+    times = (None if each is None else _time(each) for each in (opens, closes))
+    return DatedHours(_date(first), _date(last), *times)
 
 
 def _instant(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
+
+
+_date = lru_cache(date.fromisoformat)
+_time = lru_cache(time.fromisoformat)
+"""The same few come again and again."""

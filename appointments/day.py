@@ -1,4 +1,4 @@
-"""One location's day at a glance: who works when, who comes, what is left. Nine statements, however full the day."""
+"""One location's day at a glance: who works when, who comes, what is left. Five statements, however full the day."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence

@@ -45,7 +45,7 @@ class Needs:
     def resources(self) -> set[UUID]:
         return {pk for choices in self.choices.values() for choice in choices or () for pk, _ in choice}
 
-    def can_be_met(self, *, location: UUID, calendar: UUID) -> bool:
+    def can_be_met(self, location: UUID, calendar: UUID) -> bool:
         """Whether this provider's calendar can be booked there at all, with all that is needed beside it."""
         return calendar not in self.named and self.choices[location] is not None
 

@@ -20,7 +20,7 @@ def suggestions(
 ) -> list[dict[str, Any]]:
     """Up to five free times, the nearest to `start` first: as `as_json` writes them.
 
-    From three days before to two weeks after. Six statements; call it when the refused booking's locks are gone,
+    From three days before to two weeks after. One statement mostly; call it when the refused booking's locks are gone,
     which is after its savepoint was rolled back.
     """
     wanted = floor_seconds(start)

@@ -1,5 +1,6 @@
 from typing import Any
 
+import orjson
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -7,7 +8,7 @@ from rest_framework.response import Response
 
 from accounts.roles import Area
 from appointments.calendars import Search, next_free, search
-from appointments.free_time_rows import rows
+from appointments.free_time_rows import as_text
 from appointments.local_time import ceil_seconds
 from appointments.serializers.free_times import RESOURCES, FreeTimeQuery, FreeTimeSerializer, NextFreeTimeQuery
 from config.api.views import APIView
@@ -43,7 +44,7 @@ class FreeTimesView(APIView):
         query = FreeTimeQuery.read(request)
         asked = _asked(query)
         found = search(asked, now=timezone.now())
-        return Response(list(rows(found, asked.visit, query.get("time_zone"))))
+        return Response(orjson.Fragment(as_text(found, asked.visit, query.get("time_zone"))))
 
 
 class NextFreeTimesView(APIView):
@@ -62,4 +63,4 @@ class NextFreeTimesView(APIView):
         query = NextFreeTimeQuery.read(request)
         asked = _asked(query)
         found = next_free(asked, query["limit"], now=timezone.now())
-        return Response(list(rows(found, asked.visit, query.get("time_zone"))))
+        return Response(orjson.Fragment(as_text(found, asked.visit, query.get("time_zone"))))

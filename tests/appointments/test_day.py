@@ -165,7 +165,7 @@ def test_number_of_statements_is_fixed(office: Any, size: int) -> None:
     with CaptureQueriesContext(connection) as statements:
         providers = ask(client, office).json()["providers"]
     assert [len(each["visits"]) for each in providers] == [1] * size
-    assert len(statements) <= 18
+    assert len(statements) <= 14
 
 
 @pytest.mark.parametrize(

@@ -175,10 +175,10 @@ def test_the_number_of_statements_is_fixed(
     with practice_scope(office.practice, actor=SETUP):
         for number in range(1, providers):
             open_daily(calendar_of(office.practice, f"Number{number}"))
-    with django_assert_max_num_queries(14) as statements:
+    with django_assert_max_num_queries(8) as statements:
         assert len(ask(desk, office).json()) == providers * 2
     selects = [each["sql"] for each in statements.captured_queries if "appointments_" in each["sql"]]
-    assert len(selects) == 4  # type, exceptions, rules, what is taken
+    assert len(selects) == 2  # type, and all that decides
 
 
 # --- What a visit needs beside the provider ------------------------------------------------------------
