@@ -7,12 +7,13 @@ from dataclasses import asdict
 from tests.benchmarks import dataset, modes
 from tests.benchmarks.compare import Plan, compare
 from tests.benchmarks.endpoints import BY_NAME, ENDPOINTS, EVERYBODY
+from tests.benchmarks.free_times import free_times
 from tests.benchmarks.load import require_wrk
 from tests.benchmarks.place import Place, Size, close, enter_django, open_place
 from tests.benchmarks.report import HEADINGS, comparison_lines, publish
 from tests.benchmarks.traffic import Traffic
 
-MODES = ("compare", "flat", "memory", "workers", "startup", "seed")
+MODES = ("compare", "flat", "free-times", "memory", "workers", "startup", "seed")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -22,6 +23,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if chosen.mode == "flat":
         sizes = [Size(patients, 4 * patients) for patients in (chosen.small, chosen.large)]
         modes.flat(sizes, rounds=chosen.rounds, seconds=chosen.seconds, into_docs=chosen.publish)
+        return
+    if chosen.mode == "free-times":
+        visits = (chosen.small, chosen.large)
+        free_times(visits, rounds=chosen.rounds, seconds=chosen.seconds, into_docs=chosen.publish)
         return
     place = open_place(size)
     try:
@@ -46,7 +51,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--workers", type=int, default=1, help="processes of every server")
     parser.add_argument("--minutes", type=float, default=60.0, help="of memory")
     for name, patients in (("small", 10_000), ("large", 1_000_000)):
-        parser.add_argument(f"--{name}", type=int, default=patients, help="patients of flat, with four visits each")
+        parser.add_argument(
+            f"--{name}",
+            type=int,
+            default=patients,
+            help="patients of flat (each with four visits), visits of free-times",
+        )
     parser.add_argument("--publish", action="store_true", help="write the table into docs/performance.md as well")
     return parser
 

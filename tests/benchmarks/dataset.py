@@ -137,7 +137,7 @@ def _add_patients(
         for number in range(first, min(first + 5000, wanted)):
             _add_patient(rows, practice_id, random, number, random.choice(names.given), random.choice(names.family))
         ids += [row["id"] for row in rows["patients_patient"]]
-        _copy(connection, practice_id, rows)
+        copy(connection, practice_id, rows)
     return ids
 
 
@@ -183,7 +183,7 @@ def _add_visits(
                 start = (opens + number * VISIT_EVERY).astimezone(UTC)
                 visits.add(rule, random.choice(kinds), random.choice(patients), start)
         if offset % 50 == 49 or offset == days - 1:
-            _copy(connection, practice_id, visits.rows)
+            copy(connection, practice_id, visits.rows)
             visits.rows = {name: [] for name in COPIED[3:]}
 
 
@@ -247,7 +247,7 @@ def _values(instance: Any) -> dict[str, Any]:
     return values
 
 
-def _copy(connection: "psycopg.Connection[Any]", practice_id: UUID, rows: Rows) -> None:
+def copy(connection: "psycopg.Connection[Any]", practice_id: UUID, rows: Rows) -> None:
     for table, values in rows.items():
         if values:
             names = list(values[0])

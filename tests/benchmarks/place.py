@@ -80,8 +80,13 @@ class Place:
 
 
 def open_place(size: Size) -> Place:
-    """Starts the services of this size's data set. They stay until `close`; durable, as deployed."""
-    folder = Path(os.environ.get("STATE_DIR") or PROJECT / ".state").absolute() / "bench" / str(size.patients)
+    """Starts the services of this size's data set."""
+    return open_folder(str(size.patients))
+
+
+def open_folder(name: str) -> Place:
+    """Services of their own for a data set. They stay until `close`; durable, as deployed."""
+    folder = Path(os.environ.get("STATE_DIR") or PROJECT / ".state").absolute() / "bench" / name
     services = embedded.ensure(folder)
     stored = load(folder)
     assert stored is not None
