@@ -1,8 +1,11 @@
 from datetime import UTC, datetime
+from importlib import import_module
+from types import SimpleNamespace
 
 import pytest
+from django.apps import apps
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 
 from integrations.messages.text import PLACEHOLDERS, fill, local_start, one_line, validate_placeholders
 from integrations.models import MessageChannel, MessageKind, MessageTemplate
@@ -98,3 +101,21 @@ def test_new_practice_starts_with_valid_templates(practice: Practice) -> None:
         }
         for template in templates:
             template.full_clean()
+
+
+def test_practice_of_earlier_days_gets_the_wording_it_lacks(practice: Practice, other_practice: Practice) -> None:
+    """The migration, on practices that were opened before there were reminders; a text of their own stays."""
+    migration = import_module("integrations.migrations.0007_templates_of_earlier_practices")
+    later = [MessageKind.REMINDER, MessageKind.OFFER]
+    for each in (practice, other_practice):
+        with practice_scope(each, actor=Actor.system("tests")):
+            MessageTemplate.objects.filter(kind__in=later).delete()
+    with practice_scope(practice, actor=Actor.system("tests")):
+        MessageTemplate.objects.create(kind=MessageKind.REMINDER, channel=MessageChannel.SMS, body="Ours")
+    migration.add_missing(apps, SimpleNamespace(connection=connection))
+    for each in (practice, other_practice):
+        with practice_scope(each, actor=Actor.system("tests")):
+            assert MessageTemplate.objects.filter(kind__in=later).count() == 4
+    with practice_scope(practice, actor=Actor.system("tests")):
+        kept = MessageTemplate.objects.get(kind=MessageKind.REMINDER, channel=MessageChannel.SMS)
+        assert kept.body == "Ours"
