@@ -23,7 +23,7 @@ TENANTS = pytest.mark.parametrize("model", MODELS, ids=LABELS)
 # Tables of Django and of the job queue: they hold no practice's data but ids.
 FOREIGN_PREFIXES = ("django_", "auth_", "procrastinate_")
 # Without a model: tests/audit holds the one to the same walls, and the runtime login has no right to the other.
-INDEX_TABLES = {"audit_event_patient", "audit_change"}
+INDEX_TABLES = {"audit_event_patient", "audit_change", "accounts_attempt"}
 
 
 def rows(sql: str, *parameters: Any) -> list[tuple[Any, ...]]:

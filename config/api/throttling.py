@@ -1,10 +1,9 @@
 """Rate limits, counted by django-ratelimit on Redis so that they hold across processes.
 
-Without Redis ordinary requests go on unlimited, and limits on logging in are kept by each process for itself.
+Without Redis ordinary requests go on unlimited, and limits on logging in are counted in PostgreSQL.
 """
 
 import hashlib
-import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from django.http import HttpRequest
 from django_ratelimit.core import get_usage
 from redis.exceptions import RedisError
 
+from config.api.attempts import count_attempt
 from config.api.client import address_group, client_address
 from config.api.devices import known_device
 from config.api.problem import RateLimited
@@ -22,7 +22,6 @@ from config.api.problem import RateLimited
 logger = structlog.get_logger(__name__)
 
 REDIS_RETRY_SECONDS = 2.0
-MAX_LOCAL_COUNTERS = 100_000
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Limit:
 
     name: str
     value: str
-    closed: bool = False  # still enforced, per process, when Redis is down
+    closed: bool = False  # still enforced, by PostgreSQL, when Redis is down
 
     @property
     def rate(self) -> str:
@@ -119,29 +118,7 @@ class RedisBreaker:
         self._closed_again_at = 0.0
 
 
-class LocalCounter:
-    """Counts per fixed window in this process's memory."""
-
-    def __init__(self) -> None:
-        self._counts: dict[tuple[str, str, int], int] = {}
-        self._lock = threading.Lock()
-
-    def increment(self, name: str, value: str, window: int, now: float) -> tuple[int, int]:
-        """The count in the present window, and the seconds until it ends."""
-        slot = int(now) // window
-        with self._lock:
-            if len(self._counts) >= MAX_LOCAL_COUNTERS:
-                self._counts.clear()
-            count = self._counts[name, value, slot] = self._counts.get((name, value, slot), 0) + 1
-        return count, (slot + 1) * window - int(now)
-
-    def clear(self) -> None:
-        with self._lock:
-            self._counts.clear()
-
-
 breaker = RedisBreaker()
-local_counter = LocalCounter()
 
 
 def _count(request: HttpRequest, limit: Limit) -> Usage | None:
@@ -157,8 +134,8 @@ def _count(request: HttpRequest, limit: Limit) -> Usage | None:
             logger.warning("rate_limits_without_redis", error=type(exc).__name__)
     if not limit.closed:
         return None
-    count, reset = local_counter.increment(limit.name, limit.value, window, time.time())
-    return Usage(limit.name, maximum, window, count, reset)
+    counted = count_attempt(limit.name, limit.value, window)
+    return Usage(limit.name, maximum, window, counted.count, counted.reset)
 
 
 def _count_on_redis(request: HttpRequest, limit: Limit, window: int) -> Usage | None:

@@ -15,6 +15,7 @@ from config.api import throttling
 from practices.models import Practice
 from practices.tenancy import Actor, practice_scope
 from tests.accounts.hashers import CHEAP
+from tests.attempts import forget_attempts
 from tests.clients import session_for
 from tests.factories.accounts import PASSWORD, MembershipFactory, UserFactory
 
@@ -183,11 +184,11 @@ def test_many_may_renew_behind_one_address(user: User, practice: Practice) -> No
 def test_limits_hold_without_redis_for_known_devices_too(user: User, settings: Settings) -> None:
     token = attempt(user, PASSWORD, ip="203.0.113.1").json()["device_token"]
     settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"}}
-    throttling.local_counter.clear()
+    forget_attempts()
     try:
         hammer(user)
         answers = [attempt(user, ip="203.0.113.1", device_token=token).status_code for _ in range(6)]
         assert answers == [401] * 5 + [429]
     finally:
         throttling.breaker.reset()
-        throttling.local_counter.clear()
+        forget_attempts()

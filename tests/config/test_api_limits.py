@@ -1,18 +1,25 @@
 """Rate limits: exact, told in headers, and without Redis neither an outage nor an open door."""
 
+import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.test import Client, RequestFactory
 from pytest_django.fixtures import Settings
 
 from config.api import throttling
+from config.api.attempts import Count, count_attempt
 from config.api.client import client_address
 from practices.models import Practice
+from tests.attempts import forget_attempts
 from tests.config.conftest import Login
 
 LIST = "/api/v1/locations"
@@ -21,14 +28,14 @@ LOGIN = "/api/v1/login"
 
 
 @pytest.fixture(autouse=True)
-def limits(settings: Settings) -> Iterator[None]:
+def limits(settings: Settings, db: None) -> Iterator[None]:
     settings.RATELIMIT_ENABLE = True
     settings.RATE_LIMITS = {"user": "5/h", "anonymous": "3/h", "auth_address": "4/h", "auth_account": "2/h"}
     throttling.breaker.reset()
-    throttling.local_counter.clear()
+    forget_attempts()
     yield
     throttling.breaker.reset()
-    throttling.local_counter.clear()
+    forget_attempts()
 
 
 def attempt(client: Client, username: str, **kwargs: str) -> int:
@@ -126,6 +133,52 @@ def test_without_redis_requests_go_on_unlimited_and_soon(client: Client) -> None
 def test_without_redis_logging_in_stays_limited(nobody: Client) -> None:
     assert [attempt(nobody, "a@b.test") for _ in range(3)] == [200, 200, 429]
     assert [attempt(nobody, f"{i}@b.test") for i in range(2)] == [200, 429]
+
+
+@pytest.mark.usefixtures("no_redis")
+def test_without_redis_limits_are_exact_under_parallel_requests(settings: Settings) -> None:
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "auth_account": "20/h"}
+    request, limit = RequestFactory().get("/"), throttling.Limit("auth_account", "somebody", closed=True)
+    with ThreadPoolExecutor(8) as pool:
+        usages = list(pool.map(lambda _: throttling.consume(request, [limit])[0], range(60)))
+    assert sorted(usage.count for usage in usages) == list(range(1, 61))
+    assert sum(not usage.exceeded for usage in usages) == 20
+
+
+ANOTHER_PROCESS = """
+from config.api.attempts import count_attempt
+print([count_attempt("auth_account", "somebody", 86400).count for _ in range(3)])
+"""
+
+
+def test_without_redis_processes_share_a_count() -> None:
+    database = connection.settings_dict
+    url = "postgres://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format_map(
+        {**database, "HOST": quote(database["HOST"], "")}
+    )
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", "DATABASE_URL": url}
+    assert count_attempt("auth_account", "somebody", 86400).count == 1
+    done = subprocess.run(  # noqa: S603  # ours
+        [sys.executable, "-c", ANOTHER_PROCESS], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "[2, 3, 4]\n", done.stderr
+    assert count_attempt("auth_account", "somebody", 86400).count == 5
+
+
+def test_attempts_are_counted_anew_when_their_window_is_over_and_then_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for now, one in ((1000, 1), (1059, 2), (1079, 3), (1080, 1)):
+        monkeypatch.setattr("config.api.attempts.time.time", lambda now=now: now)
+        assert count_attempt("auth_account", "one", 60 * 3) == Count(one, (now // 180 + 1) * 180 - now)
+        assert count_attempt("auth_account", f"other {now}", 60).count == 1
+    assert all_attempts() == 2
+
+
+def all_attempts() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM accounts_attempt")
+        return int(cursor.fetchone()[0])
 
 
 @pytest.mark.parametrize(
