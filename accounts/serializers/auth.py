@@ -53,7 +53,11 @@ class TokenRequest(StrictSerializer):
     device_token = SecretField(required=False, max_length=400, help_text=DEVICE)
     scope = TextField(required=False, allow_blank=True, max_length=1000, help_text="Ignored.")
     client_id = TextField(required=False, allow_blank=True, max_length=1000, help_text="Ignored.")
-    client_secret = SecretField(required=False, allow_blank=True, help_text="Ignored.")
+    client_secret = SecretField(
+        required=False,
+        allow_blank=True,
+        help_text="Six digits are taken as otp, which OAuth2's own forms have no field for; else ignored.",
+    )
 
     _needed: ClassVar[dict[str, tuple[str, ...]]] = {
         "password": ("username", "password"),

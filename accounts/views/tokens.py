@@ -1,5 +1,7 @@
 """Getting tokens, renewing and ending them. These paths run outside any scope (settings.UNSCOPED_PATHS)."""
 
+import re
+from base64 import b64decode
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -173,13 +175,26 @@ def _log_in(request: HttpRequest, body: dict[str, Any]) -> Login:
         announce_failure(request, body["username"], reason="no_practice")
         raise Forbidden("You are not an active member of any practice.")
     try:
-        proof = _proof(user, body.get("otp"), origin)
+        proof = _proof(user, body.get("otp") or _code_as_secret(request, body), origin)
         membership = _chosen(memberships, body.get("practice"))
         return start_session(membership=membership, by=user, origin=origin, proof=proof)
     except WrongCode as exc:
         announce_failure(request, body["username"], reason="invalid_otp")
         error = FieldError("/otp", "invalid_credentials", WRONG_CODE)
         raise NotAuthenticated(WRONG_CODE, code="invalid_credentials", errors=[error]) from exc
+
+
+def _code_as_secret(request: HttpRequest, body: dict[str, Any]) -> str:
+    """OAuth2's forms, that of Swagger among them, have no field for a code: six digits as the client's secret are one,
+    in the body or, where the client puts them first, in the header.
+    """
+    scheme, _, basic = request.headers.get("Authorization", "").partition(" ")
+    in_header = ""
+    if scheme.lower() == "basic":
+        with suppress(ValueError):
+            in_header = b64decode(basic, validate=True).decode().partition(":")[2]
+    given = (body.get("client_secret", ""), in_header)
+    return next((secret for secret in given if re.fullmatch("[0-9]{6}", secret)), "")
 
 
 def _proof(user: User, code: str | None, origin: Origin) -> Proof | None:

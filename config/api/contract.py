@@ -42,7 +42,8 @@ CONTRACT_COMPONENTS: dict[str, Any] = {
     "securitySchemes": {
         "OAuth2": {
             "type": "oauth2",
-            "description": "Log in with username and password; leave client id and secret empty.",
+            "description": "Log in with username and password; with an authenticator app its six digits as"
+            " client_secret. Leave client_id empty.",
             "flows": {"password": {"tokenUrl": "/api/v1/auth/token", "scopes": {}}},
         },
         "ApiKey": {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from base64 import b64encode
 from typing import Any
 from uuid import uuid4
 
@@ -146,6 +147,22 @@ def test_wrong_code_is_in_the_log_as_a_failed_login(enrolled: MemberClient, prac
     with practice_scope(practice, actor=BY):
         [event] = AuditEvent.objects.filter(action="login-failed")
     assert (event.entity_id, event.reason) == (enrolled.user.pk, "invalid_otp")
+
+
+def test_forms_of_oauth2_send_the_code_as_the_clients_secret(enrolled: MemberClient) -> None:
+    """As Swagger's Authorize does: in the header unless it is told to use the body."""
+    form = {"grant_type": "password", "username": enrolled.user.email, "password": PASSWORD}
+
+    def header(text: str) -> dict[str, str]:
+        return {"Authorization": f"Basic {b64encode(text.encode()).decode()}"}
+
+    url = "/api/v1/auth/token"
+    assert refusal(APIClient().post(url, {**form, "client_secret": "00000"}))[1] == "otp_required"
+    assert refusal(APIClient().post(url, form, headers=header("id:")))[1] == "otp_required"
+    assert refusal(APIClient().post(url, form, headers={"Authorization": "Basic \u00e9=="}))[1] == "otp_required"
+    assert refusal(APIClient().post(url, form, headers=header(":000000")))[1] == "invalid_credentials"
+    assert APIClient().post(url, form, headers=header(f":{code_now()}")).status_code == 200
+    assert APIClient().post(url, {**form, "client_secret": code_now(steps=1)}).status_code == 200
 
 
 def test_code_works_once(enrolled: MemberClient) -> None:
