@@ -5,6 +5,7 @@ from django.db import models
 
 from appointments.models.appointment import Appointment
 from appointments.models.visit_type import AppointmentType
+from patients.models import Consent
 from practices.fields import SamePracticeForeignKey
 from practices.models import TenantModel, VersionedModel
 
@@ -113,7 +114,10 @@ class Reminder(TenantModel):
             return "too_late"
         if patient.deceased_at is not None:
             return "patient_deceased"
-        return "" if patient.status == "active" else "patient_not_active"
+        if patient.status != "active":
+            return "patient_not_active"
+        opted_out = Consent.objects.withdrawn(self.channel).filter(patient=patient).exists()
+        return "patient_opted_out" if opted_out else ""
 
     def settle(self, skip_reason: str = "") -> None:
         """Sent, or skipped for this reason."""

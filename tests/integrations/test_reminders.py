@@ -12,7 +12,7 @@ from appointments.services import book
 from integrations.messages.delivery import deliver
 from integrations.models import Message
 from integrations.tasks import send_due_reminders
-from patients.models import ContactPoint, Patient
+from patients.models import Consent, ContactPoint, Patient
 from practices.tenancy import practice_scope
 from tests.appointments.conftest import SETUP
 from tests.integrations.counterparts.twilio import TwilioCounterpart
@@ -47,6 +47,25 @@ def test_due_reminder_is_queued_once(clinic: Any, visit: Appointment, twilio: Tw
     deliver(practice_id=clinic.practice.pk, message_id=message.pk, last_attempt=True)
     (sent,) = twilio.accepted
     assert sent["Body"].startswith("Cedar: reminder of your appointment on")
+
+
+@pytest.mark.parametrize(
+    ("records", "outcomes"),
+    [
+        ([("sms", "withdrawn")], [("skipped", "patient_opted_out")]),
+        ([("sms", "withdrawn"), ("sms", "given")], [("sent", "")]),
+        ([("sms", "given"), ("email", "withdrawn")], [("sent", "")]),
+    ],
+)
+def test_who_took_the_channel_s_consent_back_is_not_reminded(
+    clinic: Any, visit: Appointment, records: list[tuple[str, str]], outcomes: list[tuple[str, str]]
+) -> None:
+    with practice_scope(clinic.practice, actor=SETUP):
+        for hour, (kind, status) in enumerate(records):
+            at = timezone.now() - timedelta(hours=9 - hour)
+            Consent.objects.create(patient=clinic.patient, kind=kind, status=status, at=at)
+    send_due_reminders(timestamp=0)
+    assert outcome(clinic)[1] == outcomes
 
 
 def test_reminder_that_is_not_due_waits(clinic: Any, visit: Appointment) -> None:
