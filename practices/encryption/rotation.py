@@ -116,7 +116,8 @@ def _pass(rotation: Rotation, column: _Column, batch_size: int, on_rows: OnRows)
             fresh = dict(_resealed(rotation, column, batch))
             _write(column, fresh)
         rotation.rows += len(fresh)
-        on_rows(len(fresh))
+        if fresh:
+            on_rows(len(fresh))
         last = batch[-1][0] if batch else None
 
 
