@@ -35,15 +35,12 @@ class Ciphertext:
 
     @property
     def key_number(self) -> int:
-        try:
-            return int(self.raw.split(":", 2)[1])
-        except (IndexError, ValueError) as error:
-            raise EncryptedValueUnreadable from error
+        return _key_and_token(self.raw)[0]
 
     def reveal(self, row_id: UUID | str) -> str:
         """The value, if it was written for this row of the active practice; raises an EncryptionError otherwise."""
         if self._plain is None:
-            self._plain = _open(self, active_practice_id(), row_id)
+            self._plain = _opened(self.raw, self.table, self.column, str(row_id))
         return self._plain
 
     def __eq__(self, other: object) -> bool:
@@ -67,21 +64,29 @@ def seal(table: str, column: str, row_id: UUID, value: str) -> Ciphertext:
     return Ciphertext(f"{VERSION}:{number}:{token.decode()}", table, column, value)
 
 
-def _open(sealed: Ciphertext, practice_id: UUID, row_id: UUID | str) -> str:
-    ring = ring_of(practice_id)
-    place, value = ring.opened.get(sealed.raw) or ring.keep(sealed.raw, _decrypted(sealed, ring))
-    if place != [str(practice_id), sealed.table, sealed.column, str(row_id)]:
+def _opened(raw: str, table: str, column: str, row_id: str) -> str:
+    ring = ring_of(active_practice_id())
+    value, *place = ring.opened.get(raw) or ring.keep(raw, _decrypted(raw, ring))
+    if place != [table, column, row_id]:
         raise EncryptedValueMisplaced
     return value
 
 
-def _decrypted(sealed: Ciphertext, ring: KeyRing) -> Opened:
-    version, _, rest = sealed.raw.partition(":")
-    if version != VERSION:
-        raise EncryptedValueUnreadable
-    token = rest.partition(":")[2].encode()
-    *place, value = json.loads(ring.decrypt(sealed.key_number, token))
-    return place, str(value)
+def _decrypted(raw: str, ring: KeyRing) -> Opened:
+    practice_id, table, column, row_id, value = json.loads(ring.decrypt(*_key_and_token(raw)))
+    if practice_id != str(active_practice_id()):
+        raise EncryptedValueMisplaced
+    return str(value), table, column, row_id
+
+
+def _key_and_token(raw: str) -> tuple[int, bytes]:
+    try:
+        version, number, token = raw.split(":", 2)
+        if version != VERSION:
+            raise EncryptedValueUnreadable
+        return int(number), token.encode()
+    except ValueError as error:
+        raise EncryptedValueUnreadable from error
 
 
 class _LazyPlaintext(DeferredAttribute):
@@ -119,7 +124,7 @@ class EncryptedTextField(models.TextField):  # type: ignore[type-arg]  # a str, 
 
     def from_json(self, text: str | None, row_id: str) -> str | None:
         """The value of a row that PostgreSQL rendered as JSON."""
-        return Ciphertext(text, self.model._meta.db_table, str(self.column)).reveal(row_id) if text else text
+        return _opened(text, self.model._meta.db_table, str(self.column), row_id) if text else text
 
     def to_python(self, value: Any) -> Any:
         return value if isinstance(value, Ciphertext) else super().to_python(value)

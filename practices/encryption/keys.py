@@ -27,8 +27,8 @@ OPENED_VALUES = 200
 """Of a practice, opened lately: kept as long as the key beside them, which could open them anyway."""
 
 
-Opened = tuple[list[str], str]
-"""The place a value belongs to (practice, table, column, row), and the value."""
+Opened = tuple[str, str, str, str]
+"""A value, and the table, column and row that it belongs to."""
 
 
 @dataclass(slots=True)

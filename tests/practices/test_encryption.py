@@ -93,14 +93,14 @@ def test_pickle_of_a_read_row_holds_no_plaintext(patient: Patient) -> None:
 
 
 def test_rows_are_decrypted_only_where_the_value_is_read(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened: list[Ciphertext] = []
-    real = encryption.fields._open
+    opened: list[str] = []
+    real = encryption.fields._opened
 
-    def recorded(sealed: Ciphertext, *args: object) -> str:
-        opened.append(sealed)
-        return real(sealed, *args)  # type: ignore[arg-type]  # handed through
+    def recorded(raw: str, *place: str) -> str:
+        opened.append(raw)
+        return real(raw, *place)
 
-    monkeypatch.setattr(encryption.fields, "_open", recorded)
+    monkeypatch.setattr(encryption.fields, "_opened", recorded)
     identifier(patient)
     row = PatientIdentifier.objects.get()
     assert row.type == "SS"
