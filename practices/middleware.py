@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.module_loading import import_string
@@ -22,7 +22,6 @@ from practices.tenancy import ANONYMOUS, Actor, Scope, current_scope, identity_s
 
 SESSION_PRACTICE = "practice_id"
 REFUSALS = frozenset({401, 403, 404, 409, 412, 429})
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
 class TenantMiddleware:
@@ -78,8 +77,6 @@ class TenantMiddleware:
             response.streaming_content = [b"".join(response)]  # its queries belong inside the transaction
         if status_of(response) >= 400:
             transaction.set_rollback(True)
-        elif request.method not in SAFE_METHODS:
-            connection.check_constraints()
         return response
 
     def _conflict(self, request: HttpRequest) -> HttpResponseBase:

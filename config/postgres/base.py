@@ -47,6 +47,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
         waiting.register(connection.fileno(), POLLIN)
         return not waiting.poll(0)
 
+    def check_constraints(self, table_names: object = None) -> None:
+        """Deferred ones, now: in one message."""
+        self._run(("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED", ()))
+
     def _start_transaction_under_autocommit(self) -> None:
         """Django's hook for backends that send BEGIN themselves; psycopg stays in autocommit mode throughout."""
         opening, self.opening, self.opened, self.closing = self.opening, None, None, None
