@@ -56,7 +56,10 @@ PAGES: tuple[tuple[str, tuple[Page, ...]], ...] = (
             ("API keys", "key", "accounts.ApiKey"),
         ),
     ),
-    ("Oversight", (("Audit log", "policy", "audit.AuditEvent"),)),
+    (
+        "Oversight",
+        (("Audit log", "policy", "audit.AuditEvent"), ("Break-glass", "emergency", "patients.AccessGrant")),
+    ),
 )
 PLATFORM_PAGES: tuple[tuple[str, tuple[Page, ...]], ...] = (
     (

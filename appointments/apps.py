@@ -5,6 +5,7 @@ class AppointmentsConfig(AppConfig):
     name = "appointments"
 
     def ready(self) -> None:
-        from appointments import receivers
+        from appointments import receivers, treating
 
         receivers.connect()
+        treating.connect()

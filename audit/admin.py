@@ -98,6 +98,11 @@ class EventAdmin(ReadOnlyAdmin):
 class AuditEventAdmin(EventAdmin):
     list_filter = ("action",)
     list_per_page = 100
+    fieldsets: Any = (
+        *EventAdmin.fieldsets[:1],
+        ("What", {"fields": (("entity", "entity_id"), "show_changes", "patient_ids", "access_grants")}),
+        *EventAdmin.fieldsets[2:],
+    )
 
     def readable_changes(self, row: Any) -> Any:
         return ChangesField().from_object(row)

@@ -73,6 +73,13 @@ class AuditEvent(EventFields, TenantModel):
     created_at = None  # type: ignore[assignment]  # Django's way to leave out an inherited field: `at` says it
     updated_at = None  # type: ignore[assignment]  # as above: never updated
 
+    access_grants = ArrayField(
+        models.UUIDField(),
+        default=list,
+        db_default=[],
+        help_text="The break-glass grants that were open to the actor for these patients.",
+    )
+
     objects: ClassVar[AuditEventManager] = AuditEventManager()
 
     class Meta:

@@ -44,8 +44,15 @@ _ROWS = (
     "FROM jsonb_to_recordset(%s::jsonb)"
     f" AS event({', '.join(f'{n} {kind}' for n, kind in {**_COLUMNS, 'mac': 'text'}.items())})"
 )
+_GRANTS = (
+    "ARRAY(SELECT given.id FROM patients_accessgrant AS given"  # constant text
+    " WHERE given.practice_id = event.practice_id AND given.user_id = event.actor_id"
+    " AND given.expires_at > event.at AND given.patient_id = ANY (event.patient_ids))"
+)
+"""Whatever is done to a chart while a grant of break-glass is open carries the grant: the database looks for it."""
 _INSERT_INTO_PRACTICE = (
-    f"WITH written AS (INSERT INTO audit_auditevent ({_NAMES}, mac) SELECT {_NAMES}, decode(mac, 'hex') {_ROWS}"  # noqa: S608  # constant text
+    f"WITH written AS (INSERT INTO audit_auditevent ({_NAMES}, mac, access_grants)"  # noqa: S608  # constant text
+    f" SELECT {_NAMES}, decode(mac, 'hex'), {_GRANTS} {_ROWS}"
     " RETURNING practice_id, patient_ids, id)"
     " INSERT INTO audit_event_patient (practice_id, patient_id, event_id)"
     " SELECT DISTINCT practice_id, unnest(patient_ids), id FROM written"

@@ -7,8 +7,8 @@ from rest_framework import serializers
 from audit.models import AuditEvent
 from config.api.rows import RowField
 from config.api.serializers import StrictModelSerializer, StrictSerializer
+from patients.access import sees_restricted
 from patients.models import Patient
-from patients.querysets import sees_restricted
 from practices.tenancy import current_actor
 
 
@@ -70,6 +70,9 @@ class AuditEventSerializer(StrictModelSerializer[AuditEvent]):
 
     actor = ActorField()
     patients = serializers.ListField(child=serializers.UUIDField(), source="patient_ids", read_only=True)
+    access_grants = serializers.ListField(
+        child=serializers.UUIDField(), read_only=True, help_text="Grants of break-glass that the actor had for these."
+    )
     changes = ChangesField()
 
     class Meta:
@@ -82,6 +85,7 @@ class AuditEventSerializer(StrictModelSerializer[AuditEvent]):
             "entity",
             "entity_id",
             "patients",
+            "access_grants",
             "changes",
             "operation",
             "reason",

@@ -8,6 +8,7 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.db import transaction
 from django.db.models import BooleanField, F, Func
 
+from patients import access
 from patients.names import LAST_CHARACTER, WORD_LENGTH, words
 from practices.querysets import TenantManager, TenantQuerySet
 from practices.tenancy import Actor
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 NAME_FIELDS = ("given_name", "family_name", "preferred_name")
 MAX_TERMS = 8
 """Each term is a join; nobody searches for nine words of a name."""
-SEES_RESTRICTED = frozenset({"owner", "admin", "provider"})
 
 
 class _IsOneOf(Func):
@@ -31,14 +31,10 @@ class _IsOneOf(Func):
     output_field = BooleanField()
 
 
-def sees_restricted(actor: Actor) -> bool:
-    """Restricted charts are for owners, admins and providers; the system does whatever its code does."""
-    return actor.kind == "system" or not SEES_RESTRICTED.isdisjoint(actor.roles)
-
-
 class PatientQuerySet(TenantQuerySet["Patient"]):
     def visible_to(self, actor: Actor) -> "PatientQuerySet":
-        return self if sees_restricted(actor) else self.filter(restricted=False)
+        """Restricted charts only for who sees each one, or was let into it: `patients.access`."""
+        return self.filter(access.visible(actor))
 
     def search(self, text: str) -> "PatientQuerySet":
         """Patients of whom, for every word of `text`, some word of a name begins with it; accents and case aside.

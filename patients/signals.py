@@ -4,3 +4,6 @@ from django.dispatch import Signal
 
 patient_data_read = Signal()
 """sender=the model whose rows were shown, patient_ids: ids (UUID or text, repeats allowed) of whom they are about."""
+
+access_granted = Signal()
+"""sender=AccessGrant, grant: somebody was let into a restricted chart."""

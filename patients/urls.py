@@ -4,6 +4,7 @@ from patients import views
 router = Router()
 router.register("patients", views.PatientViewSet, "patient")
 router.register("tags", views.TagViewSet, "tag")
+router.register("access-grants", views.AccessGrantViewSet, "access-grant")
 PARTS = {
     "identifiers": (views.PatientIdentifierViewSet, "patient-identifier"),
     "contacts": (views.ContactPointViewSet, "patient-contact"),
@@ -16,6 +17,7 @@ PARTS = {
     "notes": (views.NoteViewSet, "patient-note"),
     "consents": (views.ConsentViewSet, "patient-consent"),
     "tags": (views.PatientTagViewSet, "patient-tag"),
+    "access-grants": (views.PatientAccessGrantViewSet, "patient-access-grant"),
 }
 for collection, (viewset, name) in PARTS.items():
     router.register(under("patients", "patient_id", collection), viewset, name)

@@ -82,6 +82,8 @@ class Scope:
     """Called inside the scope when it is left cleanly; what they raise undoes the scope's work."""
     opened: tuple[Any, ...] | None = None
     """The row of the statement that the scope was opened with, if it was given one and that found a row."""
+    remembered: dict[object, Any] = field(default_factory=dict)
+    """What was asked already and can't change for this scope's actor."""
 
 
 _scope: ContextVar[Scope | None] = ContextVar("practice_scope", default=None)

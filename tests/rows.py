@@ -39,6 +39,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "appointments.WaitlistWindow": {"end_time": time(10)},
     "accounts.Membership": {"roles": ["provider"], "status": "active"},
     "accounts.Invitation": {"roles": ["provider"]},
+    "patients.AccessGrant": {"reviewed_at": None},
 }
 GUESSES: list[tuple[type[models.Field[Any, Any]], Callable[[Any], Any]]] = [
     (TimeZoneField, lambda field: "UTC"),

@@ -33,6 +33,7 @@ STATES: dict[str, dict[str, Any]] = {"POST /appointments/{pk}/undo": {"status": 
 OF_MEMBER: dict[str, dict[str, Any]] = {
     "practices.Resource": {"kind": "provider"},
     "appointments.Appointment": {"series": None, "group": None},
+    "patients.AccessGrant": {"reviewed_by": None},
 }
 """Model -> values that make a row a member's own, besides its keys or instead of some."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
@@ -15,8 +16,8 @@ from appointments.transitions import Action, possible
 from config.api.fields import MultilineField
 from config.api.problem import Forbidden
 from config.api.rows import ABSENT, Absent, RowField
+from patients import access
 from patients.models import Patient
-from patients.querysets import sees_restricted
 from practices.tenancy import current_scope
 
 
@@ -31,10 +32,10 @@ class PatientSummarySerializer(serializers.ModelSerializer[Patient]):
         read_only_fields = fields
 
 
-def hides(restricted: bool) -> bool:
+def hides(restricted: bool, patient: str | UUID) -> bool:
     """Whether the caller may know no more of the patient than that the time is taken."""
     scope = current_scope()
-    return restricted and scope is not None and not sees_restricted(scope.actor)
+    return restricted and scope is not None and access.hides(patient, scope.actor)
 
 
 @extend_schema_field(PatientSummarySerializer)
@@ -48,32 +49,43 @@ class PatientSummaryField(RowField):
     }
 
     def from_row(self, *, restricted: bool = False, **values: Any) -> dict[str, Any]:
-        return {"id": values["id"]} if hides(restricted) else values
+        return {"id": values["id"]} if hides(restricted, values["id"]) else values
 
 
 @extend_schema_field(str)
 class OverbookReasonField(RowField):
     may_be_absent = True
-    row_columns: ClassVar[Mapping[str, str]] = {"text": "overbook_reason", "restricted": "patient__restricted"}
+    row_columns: ClassVar[Mapping[str, str]] = {
+        "text": "overbook_reason",
+        "patient": "patient_id",
+        "restricted": "patient__restricted",
+    }
 
-    def from_row(self, *, text: str = "", restricted: bool = False, **values: Any) -> str | Absent:
-        return ABSENT if hides(restricted) else text
+    def from_row(self, *, text: str = "", patient: str = "", restricted: bool = False, **values: Any) -> str | Absent:
+        return ABSENT if hides(restricted, patient) else text
 
 
 @extend_schema_field(str)
 class NotesField(RowField):
     may_be_absent = True
-    row_columns: ClassVar[Mapping[str, str]] = {"text": "notes", "row_id": "id", "restricted": "patient__restricted"}
+    row_columns: ClassVar[Mapping[str, str]] = {
+        "text": "notes",
+        "row_id": "id",
+        "patient": "patient_id",
+        "restricted": "patient__restricted",
+    }
 
-    def from_row(self, *, text: str = "", row_id: str = "", restricted: bool = False, **values: Any) -> str | Absent:
-        if hides(restricted) or not may(Area.BOOKING_NOTES, Access.READ):
+    def from_row(
+        self, *, text: str = "", row_id: str = "", patient: str = "", restricted: bool = False, **values: Any
+    ) -> str | Absent:
+        if hides(restricted, patient) or not may(Area.BOOKING_NOTES, Access.READ):
             return ABSENT
         field: Any = Appointment._meta.get_field("notes")
         opened: str = field.from_json(text, row_id)
         return opened
 
     def from_object(self, instance: Appointment) -> str | Absent:
-        readable = may(Area.BOOKING_NOTES, Access.READ) and not hides(instance.patient.restricted)
+        readable = may(Area.BOOKING_NOTES, Access.READ) and not hides(instance.patient.restricted, instance.patient_id)
         return instance.notes if readable else ABSENT
 
 

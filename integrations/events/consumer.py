@@ -25,6 +25,7 @@ from integrations.events.feed import in_thread
 from integrations.events.origin import origin_allowed
 from integrations.events.querysets import subjects_heard_by
 from integrations.events.tickets import Admission, redeem
+from patients.access import MAY_BE_LET_IN
 
 logger = logging.getLogger(__name__)
 
@@ -191,11 +192,19 @@ class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels 
     async def _send_events(self, events: list[log.Event]) -> None:
         for event in events:
             position = self.position
-            if event.visible_to(self.listener.roles):
+            if await self._hears_of(event):
                 await self._put(event.payload())
             if self.position != position:
                 return  # the client asked to go elsewhere meanwhile
             self.position = event.seq
+
+    async def _hears_of(self, event: log.Event) -> bool:
+        roles = self.listener.roles
+        if not event.visible_to(roles):
+            return False
+        if not event.hides_from(roles):
+            return True
+        return bool(MAY_BE_LET_IN.intersection(roles)) and await in_thread(feed.is_let_in)(self.listener, event)
 
     async def _put(self, message: dict[str, object]) -> None:
         async with asyncio.timeout(settings.EVENTS_SEND_SECONDS):

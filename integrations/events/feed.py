@@ -82,6 +82,13 @@ def newest(practice_id: UUID) -> int:
         return log.last_seq()
 
 
+def is_let_in(listener: "Listener", event: log.Event) -> bool:
+    """Asked for each event about a restricted patient: being let in ends after an hour."""
+    actor = Actor.user(listener.admission.user_id, listener.roles)
+    with practice_scope(listener.admission.practice_id, actor=actor):
+        return log.is_let_in(event, actor)
+
+
 def in_thread(function: Callable[_P, _T]) -> Callable[_P, Awaitable[_T]]:
     """Runs it on any free thread: on asgiref's usual single one, connections would wait for each other's queries."""
     wrapped: Callable[_P, Awaitable[_T]] = database_sync_to_async(function, thread_sensitive=False)

@@ -9,7 +9,9 @@ from django.db import connections
 
 from integrations.events.querysets import hears_of_restricted, subjects_heard_by
 from integrations.models import EventCounter, EventLog
+from patients.models import Patient
 from practices.models import new_id
+from practices.tenancy import Actor
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +43,12 @@ class Event:
     restricted: bool
 
     def visible_to(self, roles: Collection[str]) -> bool:
-        """The same as `EventLog.objects.heard_by(roles)`, for an event in memory."""
-        if self.type.partition(".")[0] not in subjects_heard_by(roles):
-            return False
-        return not self.restricted or hears_of_restricted(roles)
+        """The same as `EventLog.objects.heard_by(actor)`, for an event in memory, but for `hides_from`."""
+        return self.type.partition(".")[0] in subjects_heard_by(roles)
+
+    def hides_from(self, roles: Collection[str]) -> bool:
+        """Whether these roles alone don't lead to the patient it is about; somebody may have been let in."""
+        return self.restricted and not hears_of_restricted(roles)
 
     def payload(self) -> dict[str, object]:
         """As the contract has it: ids only."""
@@ -91,6 +95,11 @@ def append(practice_id: UUID, changes: Sequence[Change], *, using: str = "defaul
 def last_seq() -> int:
     """The number of the practice's newest event; 0 before its first."""
     return EventCounter.objects.values_list("last_seq", flat=True).first() or 0
+
+
+def is_let_in(event: Event, actor: Actor) -> bool:
+    """Whether the actor may see the restricted patient that the event is about. One query."""
+    return bool(Patient.objects.visible_to(actor).filter(pk=event.entity_id).exists())
 
 
 def read(*, after: int, limit: int) -> list[Event]:

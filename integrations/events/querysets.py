@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 from django.db.models import Exists, OuterRef, Q
 
 from accounts.roles import Access, Area, allowed
+from patients.access import SEES_RESTRICTED
 from patients.models import Patient
-from patients.querysets import SEES_RESTRICTED
 from practices.querysets import TenantManager, TenantQuerySet
+from practices.tenancy import Actor
 
 if TYPE_CHECKING:
     from integrations.models import EventLog  # noqa: F401  # named in a quoted base class
@@ -35,13 +36,16 @@ class EventLogQuerySet(TenantQuerySet["EventLog"]):
         annotated: EventLogQuerySet = self.annotate(restricted=_about_restricted())
         return annotated
 
-    def heard_by(self, roles: Collection[str]) -> "EventLogQuerySet":
-        """Without what these roles may not read, or know of."""
+    def heard_by(self, actor: Actor) -> "EventLogQuerySet":
+        """Without what the actor may not read, or know of."""
         subjects = Q(pk__in=[])
-        for subject in sorted(subjects_heard_by(roles)):
+        for subject in sorted(subjects_heard_by(actor.roles)):
             subjects |= Q(type__gte=f"{subject}.", type__lt=f"{subject}/")  # a prefix, in leakproof comparisons
         heard = self.filter(subjects)
-        return heard if hears_of_restricted(roles) else heard.exclude(_about_restricted())
+        if hears_of_restricted(actor.roles):
+            return heard
+        hidden = Patient.objects.filter(pk=OuterRef("entity_id"), restricted=True)
+        return heard.exclude(Exists(hidden.exclude(pk__in=Patient.objects.visible_to(actor))))
 
 
 class EventLogManager(TenantManager.from_queryset(EventLogQuerySet)):  # type: ignore[misc]  # a base made at run time

@@ -13,7 +13,7 @@ from integrations.events import tickets
 from integrations.events.querysets import EventLogQuerySet
 from integrations.events.serializers import EventSerializer, WebSocketTicketSerializer
 from integrations.models import EventLog
-from practices.tenancy import current_scope
+from practices.tenancy import ANONYMOUS, current_scope
 
 MAX_SEQ = 2**63 - 1
 AFTER = OpenApiParameter(
@@ -40,7 +40,7 @@ class EventViewSet(ListMixin[EventLog]):
 
     def get_queryset(self) -> EventLogQuerySet:
         scope = current_scope()
-        heard: EventLogQuerySet = EventLog.objects.heard_by(scope.actor.roles if scope is not None else ())
+        heard: EventLogQuerySet = EventLog.objects.heard_by(scope.actor if scope is not None else ANONYMOUS)
         return heard.filter(seq__gt=self._after())
 
     def _after(self) -> int:

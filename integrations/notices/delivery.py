@@ -3,12 +3,15 @@
 from uuid import UUID
 
 import structlog
+from django.conf import settings
+from django.urls import reverse
 
 from accounts.models import RefreshSession, User
 from accounts.password_reset import make_link
 from integrations.email import Email, get_email_sender
 from integrations.errors import PermanentVendorError, VendorError
 from integrations.notices.text import TEXTS, Notice
+from practices.models import Practice
 from practices.tenancy import Actor, practice_scope
 
 logger = structlog.get_logger(__name__)
@@ -27,8 +30,8 @@ def deliver(
     values = {"name": str(user)}
     if notice == Notice.PASSWORD_RESET:
         values["link"] = make_link(user_id=user.pk) or ""
-    if practice_id is not None and session_id is not None:
-        values |= _about_session(practice_id, session_id)
+    if practice_id is not None:
+        values |= _about_session(practice_id, session_id) if session_id else _about_grants(practice_id)
     subject, body = TEXTS[notice]
     email = Email(to=user.email, subject=subject, text=body.format_map(values), reference=f"{notice}:{user.pk}")
     try:
@@ -50,3 +53,10 @@ def _about_session(practice_id: UUID, session_id: UUID) -> dict[str, str]:
         "device": session.device or SOMETHING,
         "ip": session.ip or SOMEWHERE,
     }
+
+
+def _about_grants(practice_id: UUID) -> dict[str, str]:
+    with practice_scope(practice_id, actor=WORKER):
+        name = Practice.objects.values_list("name", flat=True).get(pk=practice_id)
+    link = settings.PUBLIC_URL.rstrip("/") + reverse("admin:patients_accessgrant_changelist")
+    return {"practice": name, "link": link}

@@ -11,6 +11,7 @@ class Notice(models.TextChoices):
     SECOND_FACTOR_REMOVED = "second-factor-removed"
     RECOVERY_CODES_RENEWED = "second-factor-recovery-codes-renewed"
     RECOVERY_CODE_USED = "second-factor-recovery-code-used"
+    ACCESS_GRANTED = "access-granted"
 
 
 _NOT_YOU = "If this was not you, choose a new password now and tell your practice's administrator."
@@ -57,6 +58,13 @@ TEXTS: dict[str, tuple[str, str]] = {
         "one of your recovery codes was used in place of a code of your authenticator app. It can't be used again.\n\n"
         + _NOT_YOU
         + "\n",
+    ),
+    Notice.ACCESS_GRANTED: (
+        "Somebody opened a restricted chart",
+        "Hello {name},\n\n"
+        "somebody at {practice} who has no standing access to a restricted chart gave a reason and their password, and"
+        " can see it for an hour. Who it was and why is here, to be reviewed:\n\n"
+        "{link}\n",
     ),
 }
 """Notice -> subject and body."""

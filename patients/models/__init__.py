@@ -1,3 +1,4 @@
+from patients.models.access_grant import AccessGrant
 from patients.models.address import Address
 from patients.models.alert import Alert
 from patients.models.clinical import Allergy, MedicationStatement
@@ -10,6 +11,7 @@ from patients.models.related_person import RelatedPerson
 from patients.models.tag import PatientTag, Tag
 
 __all__ = [
+    "AccessGrant",
     "Address",
     "Alert",
     "Allergy",

@@ -8,9 +8,10 @@ from django.db import models, transaction
 from django.utils import timezone
 from django.utils.functional import cached_property
 
+from patients.access import hides
 from patients.contact_values import kept_language, language_tag
 from patients.names import WORD_LENGTH, normalise, words
-from patients.querysets import NAME_FIELDS, PatientManager, PatientNameManager, sees_restricted
+from patients.querysets import NAME_FIELDS, PatientManager, PatientNameManager
 from practices.fields import SamePracticeForeignKey
 from practices.models import TenantModel, TimeZoneField, VersionedModel
 from practices.tenancy import Actor
@@ -72,7 +73,7 @@ class Patient(VersionedModel):
         "self", models.PROTECT, null=True, blank=True, editable=False, related_name="merged_from"
     )
     restricted = models.BooleanField(
-        default=False, help_text="Only owners, admins and those who treat patients see it."
+        default=False, help_text="Only owners, admins and the providers who treat the patient see it."
     )
 
     duplicate_reason = models.CharField(
@@ -87,6 +88,7 @@ class Patient(VersionedModel):
             models.Index(fields=["practice", "sort_name", "id"], name="patient_by_name"),
             models.Index(fields=["practice", "birth_date", "id"], name="patient_by_birth_date"),
             models.Index(fields=["practice", "updated_at", "id"], name="patient_by_update"),
+            models.Index(fields=["practice", "id"], condition=models.Q(restricted=True), name="patient_restricted"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["practice", "mrn"], name="patient_mrn_unique"),
@@ -108,7 +110,7 @@ class Patient(VersionedModel):
 
     def visible_to(self, actor: Actor) -> bool:
         """What `PatientQuerySet.visible_to` says of this one."""
-        return not self.restricted or sees_restricted(actor)
+        return not self.restricted or not hides(self.pk, actor)
 
     @property
     def phone(self) -> str | None:

@@ -3,7 +3,9 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from config.api.problem import Forbidden
 from patients import duplicates
+from patients.access import sees_restricted
 from patients.models import ContactPoint, Patient
 from patients.problems import InvalidPatientTransition, PossibleDuplicate
 from patients.services.contacts import normalised
@@ -38,8 +40,10 @@ def create_patient(
 
 @transaction.atomic
 def update_patient(*, patient: Patient, by: Actor, **changes: Any) -> Patient:
-    """Raises PatientMerged, ValidationError."""
+    """Raises PatientMerged, ValidationError; Forbidden for who was let into a restricted chart and would open it."""
     refuse_merged(patient)
+    if patient.restricted and not changes.get("restricted", True) and not sees_restricted(by):
+        raise Forbidden("Only an owner or admin lifts a restriction.")
     for name, value in changes.items():
         setattr(patient, name, value)
     patient.clean()

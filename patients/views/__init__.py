@@ -1,3 +1,4 @@
+from patients.views.access_grants import AccessGrantViewSet, PatientAccessGrantViewSet
 from patients.views.addresses import AddressViewSet
 from patients.views.alerts import AlertViewSet
 from patients.views.clinical import AllergyViewSet, MedicationStatementViewSet
@@ -11,6 +12,7 @@ from patients.views.related_persons import RelatedPersonViewSet
 from patients.views.tags import PatientTagViewSet, TagViewSet
 
 __all__ = [
+    "AccessGrantViewSet",
     "AddressViewSet",
     "AlertViewSet",
     "AllergyViewSet",
@@ -19,6 +21,7 @@ __all__ = [
     "CoverageViewSet",
     "MedicationStatementViewSet",
     "NoteViewSet",
+    "PatientAccessGrantViewSet",
     "PatientIdentifierViewSet",
     "PatientTagViewSet",
     "PatientViewSet",

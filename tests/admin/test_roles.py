@@ -20,7 +20,7 @@ from tests.clients import membership_of
 from tests.factories.accounts import UserFactory
 from tests.rows import SETUP, make_row, tenant_models
 
-READ_ONLY = {"accounts.ApiKey", "audit.AuditEvent", "integrations.Message"}
+READ_ONLY = {"accounts.ApiKey", "audit.AuditEvent", "integrations.Message", "patients.AccessGrant"}
 NEVER_ADDED = READ_ONLY | {"accounts.Membership", "practices.PracticePolicy"}
 NEVER_DELETED = (NEVER_ADDED - {"accounts.Membership"}) | {
     "accounts.Invitation",

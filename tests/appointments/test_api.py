@@ -275,7 +275,7 @@ def test_visit_of_a_restricted_patient_is_a_busy_time_without_a_name(clinic: Any
 
 def test_visit_of_a_restricted_patient_is_shown_to_those_who_see_the_chart(clinic: Any, booked: Any) -> None:
     hide_patient(clinic)
-    client = client_for("provider", clinic.practice)
+    client = client_for("admin", clinic.practice)
     assert client.get(f"{URL}/{booked['id']}").json()["patient"]["family_name"] == "Vale"
     assert len(client.get(URL, {"patient": str(clinic.patient.pk)}).json()["results"]) == 1
 

@@ -143,7 +143,7 @@ def test_restricted_patient_is_busy_time_without_a_name(office: Any) -> None:
     with practice_scope(office.practice, actor=SETUP):
         put(office, at(9), overbook_reason="Insisted")
         Patient.objects.filter(pk=office.patient.pk).update(restricted=True)
-    for role, name in (("front_desk", None), ("provider", "Vale")):
+    for role, name in (("front_desk", None), ("admin", "Vale")):
         (provider,) = ask(client_for(role, office.practice), office).json()["providers"]
         (visit,) = provider["visits"]
         assert visit["patient"].get("family_name") == name

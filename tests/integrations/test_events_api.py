@@ -87,7 +87,7 @@ def test_events_without_a_token_are_refused(practice: Practice, client: MemberCl
 def test_events_of_restricted_patients_are_for_those_who_see_them(practice: Practice) -> None:
     with practice_scope(practice, actor=BY):
         Patient.objects.create(given_name="Ada", family_name="Vale", restricted=True)
-    assert len(client_for("provider", practice).get(URL).json()["results"]) == 1
+    assert len(client_for("admin", practice).get(URL).json()["results"]) == 1
     assert client_for("assistant", practice).get(URL).json()["results"] == []
 
 

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,12 @@ from accounts.models import Membership
 from accounts.sessions import log_out_everywhere
 from integrations.events import log
 from integrations.events.wake import wake
-from patients.models import Patient
+from patients.models import AccessGrant, Patient
 from practices.models import Practice, new_id
 from practices.tenancy import Actor, practice_scope
 from tests.clients import MemberClient, client_for
 from tests.integrations.live import LiveServer, close_code, free_port
+from tests.rows import make_row
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -165,13 +167,20 @@ def test_restricted_patients_are_heard_of_by_those_who_see_them(
     server: LiveServer, practice: Practice, member: MemberClient
 ) -> None:
     with (
-        server.listening(ticket_of(client_for("provider", practice)), resume=0) as provider,
+        server.listening(ticket_of(client_for("admin", practice)), resume=0) as admin,
+        server.listening(ticket_of(let_in := client_for("provider", practice)), resume=0) as provider,
         server.listening(ticket_of(member), resume=0) as front_desk,
     ):
-        add_patient(practice, restricted=True)
+        hidden = add_patient(practice, restricted=True)
         add_patient(practice)
-        assert provider.seqs(2) == [1, 2]
-        assert front_desk.seqs(1) == [2]
+        assert admin.seqs(2) == [1, 2]
+        assert provider.seqs(1) == front_desk.seqs(1) == [2]
+        with practice_scope(practice, actor=BY):
+            make_row(AccessGrant, patient=hidden, user=let_in.user, expires_at=timezone.now() + timedelta(minutes=1))
+            Patient.objects.filter(pk=hidden.pk).update(pronouns="they")
+        add_patient(practice)
+        assert provider.seqs(2) == [3, 4]
+        assert front_desk.seqs(1) == [4]
 
 
 def test_ticket_opens_one_connection(server: LiveServer, member: MemberClient) -> None:
@@ -287,7 +296,7 @@ def test_connection_ends_with_access(
 
 
 def test_role_taken_away_takes_effect_while_listening(server: LiveServer, practice: Practice) -> None:
-    member = client_for("provider", practice)
+    member = client_for("admin", practice)
     with server.listening(ticket_of(member), resume=0) as listening:
         add_patient(practice, restricted=True)
         assert listening.seqs(1) == [1]

@@ -244,9 +244,9 @@ def test_messages_of_restricted_patients_are_hidden_like_their_charts(reachable:
     book(booking(), by=SETUP)
     Patient.objects.filter(pk=reachable.patient.pk).update(restricted=True)
     front_desk = Actor(kind="user", roles=("front_desk",))
-    provider = Actor(kind="user", roles=("provider",))
+    admin = Actor(kind="user", roles=("admin",))
     assert Message.objects.visible_to(front_desk).count() == 0
-    assert Message.objects.visible_to(provider).count() == 2
+    assert Message.objects.visible_to(admin).count() == 2
 
 
 def statements(captured: CaptureQueriesContext) -> int:

@@ -25,7 +25,7 @@ from tests.benchmarks.peer import encryption
 from tests.benchmarks.peer.transitions import TRANSITIONS
 
 LAST_CHARACTER = "\U0010ffff"
-SEES_RESTRICTED = frozenset({"owner", "admin", "provider"})
+SEES_RESTRICTED = frozenset({"owner", "admin"})
 
 
 class PatientSerializer(serializers.ModelSerializer[Patient]):

@@ -20,7 +20,7 @@ KEY = os.environ["JWT_SIGNING_KEY"]
 AUDIENCE, ISSUER = "practice-api", "practice-backend"
 READS_APPOINTMENTS = frozenset({"owner", "admin", "provider", "assistant", "front_desk", "biller", "auditor"})
 BOOKS = frozenset({"owner", "admin", "provider", "assistant", "front_desk"})
-SEES_RESTRICTED = frozenset({"owner", "admin", "provider"})
+SEES_RESTRICTED = frozenset({"owner", "admin"})
 
 bearer = OAuth2PasswordBearer("/api/v1/auth/token")
 
