@@ -2,7 +2,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, F, OuterRef, Q, Subquery
+from django.db.models import Count, F, Q
 
 from appointments.transitions import Status
 from practices.querysets import TenantManager, TenantQuerySet
@@ -42,21 +42,6 @@ class WaitlistQuerySet(TenantQuerySet[Any]):
     def within(self, first: date, last: date) -> "WaitlistQuerySet":
         """Who would come on some day from `first` to `last`."""
         return self.filter(Q(latest_date=None) | Q(latest_date__gte=first), earliest_date__lte=last)
-
-    def shown(self) -> "WaitlistQuerySet":
-        """With what every representation names: patient, windows and the open offer. Two statements."""
-        from appointments.models import WaitlistOffer
-
-        held = WaitlistOffer.objects.filter(entry=OuterRef("pk"), outcome="open")
-        rows: WaitlistQuerySet = (
-            self.select_related("patient")
-            .prefetch_related("windows")
-            .annotate(
-                offer=Subquery(held.values("appointment")[:1]),
-                offer_expires_at=Subquery(held.values("appointment__hold_expires_at")[:1]),
-            )
-        )
-        return rows
 
 
 class WaitlistManager(TenantManager.from_queryset(WaitlistQuerySet)):  # type: ignore[misc]  # made at run time

@@ -31,7 +31,6 @@ from tests.rows import SETUP, make_row, own_models
 ALL_ROLES = ["owner", "admin", "provider", "assistant", "front_desk", "biller", "auditor"]
 MADE_BY_CODE = {
     "SessionViewSet",  # which of the logins the request was made with
-    "WaitlistViewSet",  # windows below each entry, and an offer that the queryset finds
 }
 READ_BUDGET = 3
 """Opening the scope with the identity, the rows, the audit event (outside tests it goes along with COMMIT)."""

@@ -26,7 +26,7 @@ from practices.tenancy import current_actor
 class WaitlistViewSet(ArchivedModelViewSet[WaitlistEntry]):
     """Who would take a time that becomes free, the first in line first."""
 
-    queryset = WaitlistEntry.objects.shown()
+    queryset = WaitlistEntry.objects.select_related("patient")
     serializer_class = WaitlistRequestSerializer
     read_serializer_class = WaitlistEntrySerializer
     filterset_class = WaitlistFilterSet
@@ -48,8 +48,7 @@ class WaitlistViewSet(ArchivedModelViewSet[WaitlistEntry]):
         patient_data_read.send(WaitlistEntry, patient_ids=[row["patient"]["id"] for row in rows])
 
     def represent(self, instance: Any) -> Any:
-        """As it is now: what it shows of its offer is read with it."""
-        data = super().represent(WaitlistEntry.objects.shown().get(pk=instance.pk))
+        data = super().represent(instance)
         if self.action != "retrieve":
             self.record_read(data)
         return data

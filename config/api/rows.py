@@ -159,10 +159,10 @@ def value_at(instance: Any, path: str) -> Any:
 class _Builder:
     """Walks one serializer's fields."""
 
-    def __init__(self, serializer: Any) -> None:
+    def __init__(self, serializer: Any, alias: str = BASE) -> None:
         if not isinstance(serializer, serializers.ModelSerializer):
             raise NotRenderable(f"{type(serializer).__name__} is of no model.")
-        self.serializer = serializer
+        self.serializer, self.alias = serializer, alias
         self.model: type[models.Model] = serializer.Meta.model
         self.joins: dict[str, str] = {}
         self.inputs: dict[str, str] = {}
@@ -198,6 +198,8 @@ class _Builder:
             return self._column(f"{source}_id")[0]
         if isinstance(each, serializers.ManyRelatedField) and not prefix:
             return self._many(each)
+        if isinstance(each, serializers.ListSerializer) and not prefix and self.alias == BASE:
+            return self._children(each, path)
         if isinstance(each, _MADE_BY_CODE):
             raise NotRenderable(f"{'.'.join(path)} of {type(self.serializer).__name__}: say what it is made from.")
         return self._plain(each, source, path)
@@ -227,6 +229,23 @@ class _Builder:
             f" WHERE x.{_quoted(relation.m2m_column_name())} = {BASE}.id{practice})"
         )
 
+    def _children(self, each: Any, path: tuple[str, ...]) -> str:
+        """The rows that refer to this one, in the order that their model says."""
+        relation: Any = self.model._meta.get_field(".".join(each.source_attrs))
+        builder = _Builder(each.child, alias="x")
+        pairs = ", ".join(f"'{name}', {value}" for name, value in builder._values(each.child, "", ()))
+        if builder.finishers or not relation.one_to_many:
+            raise NotRenderable(
+                f"{'.'.join(path)} of {type(self.serializer).__name__}: PostgreSQL can't make it alone."
+            )
+        practice = f" AND x.practice_id = {BASE}.practice_id" if _has_practice(builder.model) else ""
+        order = ", ".join(builder._column(str(name))[0] for name in builder.model._meta.ordering or ["id"])
+        return (
+            f"(SELECT coalesce(json_agg(json_build_object({pairs}) ORDER BY {order}), '[]')"  # noqa: S608  # names of ours
+            f" FROM {_quoted(builder.model._meta.db_table)} AS x{''.join(builder.joins.values())}"
+            f" WHERE x.{_quoted(relation.field.column)} = {BASE}.id{practice})"
+        )
+
     def _finished(self, path: tuple[str, ...], function: Callable[..., Any], columns: Mapping[str, str]) -> str:
         names = {}
         for name, column in columns.items():
@@ -237,7 +256,7 @@ class _Builder:
 
     def _column(self, path: str) -> "tuple[str, models.Field[Any, Any]]":
         """The column at the end of a path of keys, which it joins, and its field."""
-        model, alias = self.model, BASE
+        model, alias = self.model, self.alias
         *keys, name = path.split(LOOKUP_SEP)
         for key in keys:
             relation: Any = model._meta.get_field(key)
