@@ -297,6 +297,14 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "IdentifierType": "patients.models.PatientIdentifier.Type",
         "ContactKind": "patients.models.ContactPoint.Kind",
         "ContactUse": "patients.models.ContactPoint.Use",
+        "AlertStatus": "patients.models.Alert.Status",
+        "AllergyCategory": "patients.models.Allergy.Category",
+        "ConsentKind": "patients.models.Consent.Kind",
+        "ConsentStatus": "patients.models.Consent.Status",
+        "CoverageStatus": "patients.models.Coverage.Status",
+        "DocumentCategory": "patients.models.PatientDocument.Category",
+        "DocumentStatus": "patients.models.PatientDocument.Status",
+        "MedicationStatus": "patients.models.MedicationStatement.Status",
         "AccessLevel": "accounts.serializers.auth.ACCESS_NAMES",
         "ApiKeyScope": "accounts.api_keys.SCOPES",
         "InvitationStatus": "accounts.models.Invitation.Status",
@@ -372,6 +380,8 @@ EMAIL_VENDOR = env.str("EMAIL_VENDOR", "console")
 SMS_VENDOR = env.str("SMS_VENDOR", "console")
 PAYMENTS_VENDOR = env.str("PAYMENTS_VENDOR", "console")
 STORAGE_VENDOR = env.str("STORAGE_VENDOR", "console")
+# Below MAX_BODY_BYTES, which holds for uploads to the local folder too.
+MAX_DOCUMENT_BYTES = env.int("MAX_DOCUMENT_BYTES", 15 * 1024 * 1024)
 VENDOR_TIMEOUT_SECONDS = env.float("VENDOR_TIMEOUT_SECONDS", 10.0)
 PUBLIC_URL = env.str("PUBLIC_URL", "http://localhost:8000")
 # The page that the mailed link opens, its token after the #, where no server and no log sees it.

@@ -2,6 +2,7 @@ from integrations.models.events import EventCounter, EventLog, WebSocketTicket
 from integrations.models.idempotency_key import IdempotencyKey
 from integrations.models.message import Message, MessageStatus
 from integrations.models.message_template import MessageChannel, MessageKind, MessageTemplate
+from integrations.models.stored_file import StoredFile
 
 __all__ = [
     "EventCounter",
@@ -12,5 +13,6 @@ __all__ = [
     "MessageKind",
     "MessageStatus",
     "MessageTemplate",
+    "StoredFile",
     "WebSocketTicket",
 ]

@@ -5,6 +5,7 @@ from patients.models.clinical import Allergy, MedicationStatement
 from patients.models.consent import Consent
 from patients.models.contact import ContactPoint, PatientIdentifier
 from patients.models.coverage import Coverage
+from patients.models.document import PatientDocument
 from patients.models.note import PatientNote
 from patients.models.patient import Patient, PatientName
 from patients.models.related_person import RelatedPerson
@@ -20,6 +21,7 @@ __all__ = [
     "Coverage",
     "MedicationStatement",
     "Patient",
+    "PatientDocument",
     "PatientIdentifier",
     "PatientName",
     "PatientNote",

@@ -1,0 +1,121 @@
+"""Files of charts: announced, uploaded by the client itself, looked at, kept."""
+
+import hashlib
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.roles import Access, Area, allowed
+from config.api.problem import Conflict, Forbidden, Unavailable
+from integrations.documents.sniffing import ALLOWED, content_type_of
+from integrations.errors import VendorError
+from integrations.models import StoredFile
+from integrations.models.stored_file import new_key
+from integrations.storage import DEFAULT_EXPIRY, PresignedUpload, get_file_store
+from patients import services as charts
+from patients.models import Patient, PatientDocument
+from practices.tenancy import Actor
+
+RESTRICTED = PatientDocument.Sensitivity.RESTRICTED
+
+
+class UploadMissing(Conflict):
+    code = "upload_missing"
+    default_detail = "Nothing was uploaded there yet."
+
+
+@transaction.atomic
+def announce(*, by: Actor, filename: str, content_type: str, size: int) -> tuple[StoredFile, PresignedUpload, datetime]:
+    """A place for a file of this type and at most this size, the form that puts it there, and until when.
+
+    Raises ValidationError for types and sizes that aren't kept; Forbidden when `by` is no user.
+    """
+    if content_type not in ALLOWED:
+        raise _refused("content_type", "unsupported_type", f"Files of these types are kept: {', '.join(ALLOWED)}.")
+    if size > settings.MAX_DOCUMENT_BYTES:
+        raise _refused("size", "too_large", f"Files have at most {settings.MAX_DOCUMENT_BYTES} bytes.")
+    if by.id is None:
+        raise Forbidden()
+    file = StoredFile(filename=filename, content_type=content_type, size=size, uploaded_by_id=by.id)
+    file.save(force_insert=True)
+    expires_at = timezone.now() + DEFAULT_EXPIRY
+    with _vendor():
+        form = get_file_store().presign_upload(file.key, content_type=content_type, max_bytes=size)
+    return file, form, expires_at
+
+
+@transaction.atomic
+def add_document(*, patient: Patient, by: Actor, upload: StoredFile, **fields: Any) -> PatientDocument:
+    """Puts an uploaded file into a chart, if it is what was announced.
+
+    Raises UploadMissing, ValidationError, Forbidden, Unavailable, and what adding to a chart raises.
+    """
+    if by.id is None or upload.uploaded_by_id != by.id:
+        raise _refused("upload", "does_not_exist", "There is no such object.")
+    _check_may_write(by, fields.get("sensitivity", ""), own=True)
+    upload = StoredFile.objects.select_for_update().get(pk=upload.pk)
+    if upload.status != StoredFile.Status.ANNOUNCED:
+        raise _refused("upload", "used", "This upload is in a chart already.")
+    document = charts.add(row=PatientDocument(patient=patient, file=upload, added_by_id=by.id, **fields), by=by)
+    _keep(upload)
+    return document
+
+
+@transaction.atomic
+def change_document(*, document: PatientDocument, by: Actor, **changes: Any) -> PatientDocument:
+    """Raises Forbidden for restricted ones that aren't `by`'s, and what changing a chart raises."""
+    own = by.id is not None and document.added_by_id == by.id
+    for sensitivity in (document.sensitivity, changes.get("sensitivity", "")):
+        _check_may_write(by, sensitivity, own=own)
+    return charts.change(row=document, by=by, **changes)
+
+
+def link_to(document: PatientDocument) -> tuple[str, datetime]:
+    """Where the file can be fetched for a few minutes. Raises Unavailable."""
+    file: Any = document.file
+    expires_at = timezone.now() + DEFAULT_EXPIRY
+    with _vendor():
+        return get_file_store().presign_download(file.key, filename=file.filename), expires_at
+
+
+def _keep(file: StoredFile) -> None:
+    """Looks at the bytes and copies them to a key that no form can write: the upload's could be replaced meanwhile."""
+    store, uploaded = get_file_store(), file.key
+    with _vendor():
+        facts = store.facts(uploaded)
+        if facts is None:
+            raise UploadMissing
+        if facts.size > file.size:
+            raise _refused("upload", "too_large", "More was uploaded than announced.")
+        content = store.read(uploaded)
+        if content_type_of(content) != file.content_type:
+            raise _refused("upload", "content_mismatch", "The file is not of the type that was announced.")
+        file.key = new_key("documents")
+        store.save(file.key, io.BytesIO(content), content_type=file.content_type)
+    file.size, file.sha256, file.status = len(content), hashlib.sha256(content).hexdigest(), StoredFile.Status.KEPT
+    file.save(update_fields=["key", "size", "sha256", "status", "updated_at"])
+    transaction.on_commit(lambda: store.delete(uploaded), robust=True)
+
+
+def _check_may_write(by: Actor, sensitivity: str, *, own: bool) -> None:
+    if sensitivity == RESTRICTED and not allowed(by.roles, Area.NOTES, Access.WRITE, own=own):
+        raise Forbidden()
+
+
+def _refused(field: str, code: str, sentence: str) -> ValidationError:
+    return ValidationError({field: ValidationError(sentence, code=code)})
+
+
+@contextmanager
+def _vendor() -> Iterator[None]:
+    try:
+        yield
+    except VendorError as error:
+        raise Unavailable() from error
