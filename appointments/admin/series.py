@@ -1,13 +1,13 @@
 """Visits that repeat, booked and ended by the services that the API uses."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
 from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
@@ -59,10 +59,34 @@ class SeriesBookingForm(TenantForm):
         return days_in_the_way(problem)
 
 
-class SeriesMoveForm(RowActionForm):
-    """From the first visit that is still to come."""
+class VisitChoiceField(forms.ModelChoiceField):  # type: ignore[type-arg]  # of Appointment
+    def label_from_instance(self, obj: Appointment) -> str:
+        return local_time(obj)
 
-    start = WallClockField(label="New start of the next visit", required=False)
+
+class FromVisitForm(RowActionForm):
+    """Asks which of the visits to come are meant: the chosen one and all behind it, or just all."""
+
+    appointment = VisitChoiceField(
+        Appointment.objects.none(),
+        label="From",
+        required=False,
+        empty_label="The next visit on",
+        widget=UnfoldAdminSelectWidget,
+    )
+
+    def __init__(self, *args: Any, row: AppointmentSeries, **kwargs: Any) -> None:
+        super().__init__(*args, row=row, **kwargs)
+        visits: Any = self.fields["appointment"]
+        visits.queryset = Appointment.objects.filter(series=row, start__gt=timezone.now()).order_by("start", "id")
+
+
+class SeriesCancelForm(FromVisitForm, CancelForm):
+    """Its fields, and from which visit on."""
+
+
+class SeriesMoveForm(FromVisitForm):
+    start = WallClockField(label="New start of the first of these", required=False)
     provider = forms.ModelChoiceField(
         ProviderProfile.objects.filter(active=True), required=False, widget=UnfoldAdminSelectWidget
     )
@@ -204,21 +228,28 @@ class AppointmentSeriesAdmin(TenantAdmin):
 
 
 def _actions() -> Iterator[RowAction]:
-    yield RowAction("move", "Reschedule", "update", _move, "The visits to come were moved.", form=SeriesMoveForm)
-    cancel = partial(services.cancel_series, scope=services.Scope.ALL, appointment=None)
+    yield RowAction("move", "Reschedule", "update", _move, "The visits were moved.", form=SeriesMoveForm)
     yield RowAction(
         "cancel",
         "Cancel series",
         "event_busy",
-        lambda row, **answers: cancel(row, by=current_actor(), **answers),
-        "The visits to come were cancelled.",
+        _cancel,
+        "The visits were cancelled.",
         "danger",
-        CancelForm,
+        SeriesCancelForm,
     )
 
 
-def _move(row: AppointmentSeries, *, on_conflict: str, **answers: Any) -> None:
+def _cancel(row: AppointmentSeries, *, appointment: Appointment | None, **answers: Any) -> None:
+    services.cancel_series(row, _scope(appointment), appointment=appointment, by=current_actor(), **answers)
+
+
+def _move(row: AppointmentSeries, *, appointment: Appointment | None, on_conflict: str, **answers: Any) -> None:
     move = services.SeriesMove(**{name: value for name, value in answers.items() if value})
     services.reschedule_series(
-        row, services.Scope.ALL, move, appointment=None, by=current_actor(), on_conflict=on_conflict
+        row, _scope(appointment), move, appointment=appointment, by=current_actor(), on_conflict=on_conflict
     )
+
+
+def _scope(appointment: Appointment | None) -> services.Scope:
+    return services.Scope.ALL if appointment is None else services.Scope.FOLLOWING

@@ -86,6 +86,32 @@ def test_a_refused_series_says_which_days_are_taken_and_skips_them_when_asked(cl
     assert starts(clinic) == weekly(10, 0, 1, 2)
 
 
+def test_from_a_visit_on_the_earlier_ones_stay(clinic: Any, desk: AdminClient) -> None:
+    series = booked(desk, clinic)
+    with practice_scope(clinic.practice, actor=SETUP):
+        second = Appointment.objects.get(series=series, series_index=2)
+    later = {"appointment": second.pk, "start_0": DAY + timedelta(weeks=1), "start_1": "11:00", "on_conflict": "refuse"}
+    assert desk.post(url(AppointmentSeries, "do", series.pk, "move"), later).status_code == 302
+    assert starts(clinic) == [*weekly(10, 0), *weekly(11, 1, 2)]
+    with practice_scope(clinic.practice, actor=SETUP):
+        moved, last = Appointment.objects.filter(start__gte=second.start).order_by("start")
+    answer = desk.post(url(AppointmentSeries, "do", moved.series_id, "cancel"), {"appointment": last.pk})
+    assert answer.status_code == 302
+    assert starts(clinic) == [*weekly(10, 0), *weekly(11, 1)]
+
+
+def test_a_visit_of_another_series_is_no_beginning(clinic: Any, desk: AdminClient) -> None:
+    series = booked(desk, clinic)
+    with practice_scope(clinic.practice, actor=SETUP):
+        other = calendar_of(clinic.practice, "Moss")
+    desk.post(url(AppointmentSeries, "add"), wish(clinic, provider=other.provider.pk))
+    with practice_scope(clinic.practice, actor=SETUP):
+        foreign = Appointment.objects.exclude(series=series).first()
+    assert foreign is not None
+    answer = desk.post(url(AppointmentSeries, "do", series.pk, "cancel"), {"appointment": foreign.pk})
+    assert (answer.status_code, len(starts(clinic))) == (200, 6)
+
+
 @pytest.mark.parametrize("changes", [{"visits": "1"}, {"visits": "201"}, {"repeats": "FREQ=YEARLY"}, {"start_1": ""}])
 def test_a_form_that_can_t_be_read_books_nothing(clinic: Any, desk: AdminClient, changes: dict[str, str]) -> None:
     response = desk.post(url(AppointmentSeries, "add"), wish(clinic, **changes))
