@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from config.api.problem import Conflict
 from patients.models import Patient
@@ -31,6 +32,32 @@ class PossibleDuplicate(Conflict):
 class PatientMerged(Conflict):
     code = "patient_merged"
     default_detail = "This chart was merged into another; change that one."
+
+    def __init__(self, patient: Patient) -> None:
+        super().__init__(merged_into=patient.merged_into_id)
+
+
+class MergeOfOne(Conflict):
+    code = "merge_of_one"
+    default_detail = "A chart can't be merged into itself."
+
+
+class MergeWouldReveal(Conflict):
+    code = "merge_would_reveal"
+    default_detail = "Restrict the chart that stays first: what is merged into it is restricted."
+
+
+class AlreadyReversed(Conflict):
+    code = "already_reversed"
+    default_detail = "This merge was undone already."
+
+
+class MergeOrder(Conflict):
+    code = "merge_order"
+    default_detail = "Later merges of these charts come first."
+
+    def __init__(self, merges: Sequence[UUID]) -> None:
+        super().__init__(merges=list(merges))
 
 
 class PatientArchived(Conflict):

@@ -4,6 +4,7 @@ from patients import views
 router = Router()
 router.register("patients", views.PatientViewSet, "patient")
 router.register("tags", views.TagViewSet, "tag")
+router.register("patient-merges", views.PatientMergeViewSet, "patient-merge")
 router.register("access-grants", views.AccessGrantViewSet, "access-grant")
 PARTS = {
     "identifiers": (views.PatientIdentifierViewSet, "patient-identifier"),
@@ -17,6 +18,7 @@ PARTS = {
     "notes": (views.NoteViewSet, "patient-note"),
     "consents": (views.ConsentViewSet, "patient-consent"),
     "tags": (views.PatientTagViewSet, "patient-tag"),
+    "merge": (views.PatientMergeIntoViewSet, "patient-merge-into"),
     "access-grants": (views.PatientAccessGrantViewSet, "patient-access-grant"),
 }
 for collection, (viewset, name) in PARTS.items():

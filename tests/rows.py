@@ -40,6 +40,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "accounts.Membership": {"roles": ["provider"], "status": "active"},
     "accounts.Invitation": {"roles": ["provider"]},
     "patients.AccessGrant": {"reviewed_at": None},
+    "patients.PatientMergeItem": {"outcome": "kept", "moved_at": None},
 }
 GUESSES: list[tuple[type[models.Field[Any, Any]], Callable[[Any], Any]]] = [
     (TimeZoneField, lambda field: "UTC"),

@@ -36,6 +36,7 @@ NOT_AUDITED = {
     "integrations.EventLog",
     "integrations.IdempotencyKey",
     "integrations.WebSocketTicket",
+    "patients.PatientMergeItem",
     "patients.PatientName",
     "practices.PracticeKey",
 }

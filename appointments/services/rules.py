@@ -24,6 +24,7 @@ from appointments.models import AppointmentType
 from appointments.problems import refuse
 from config.api.problem import Forbidden, ValidationProblem
 from patients.models import Patient
+from patients.services.parts import refuse_merged
 from practices.models import Closure, Location, Practice, PracticePolicy, Resource
 from practices.tenancy import Actor, active_practice_id
 
@@ -45,6 +46,7 @@ def resolve_start(value: datetime, zone: str) -> datetime:
 
 
 def check_patient(patient: Patient) -> None:
+    refuse_merged(patient)
     if patient.deceased_at is not None:
         raise refuse("patient", "patient_deceased", "This patient has died.")
     if patient.status != "active":

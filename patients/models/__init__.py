@@ -6,6 +6,7 @@ from patients.models.consent import Consent
 from patients.models.contact import ContactPoint, PatientIdentifier
 from patients.models.coverage import Coverage
 from patients.models.document import PatientDocument
+from patients.models.merge import PatientMerge, PatientMergeItem
 from patients.models.note import PatientNote
 from patients.models.patient import Patient, PatientName
 from patients.models.related_person import RelatedPerson
@@ -23,6 +24,8 @@ __all__ = [
     "Patient",
     "PatientDocument",
     "PatientIdentifier",
+    "PatientMerge",
+    "PatientMergeItem",
     "PatientName",
     "PatientNote",
     "PatientTag",

@@ -42,7 +42,7 @@ def remove(*, row: PatientPart | TenantModel, by: Actor) -> None:
 
 def refuse_merged(patient: Patient) -> None:
     if patient.status == Patient.Status.MERGED:
-        raise PatientMerged
+        raise PatientMerged(patient)
 
 
 def lock_unmerged(patient: Patient) -> Patient:

@@ -62,6 +62,7 @@ def unarchive(*, patient: Patient, by: Actor) -> Patient:
 
 
 def _change_status(patient: Patient, before: str, after: str) -> Patient:
+    refuse_merged(patient)
     if patient.status != before:
         allowed = {Patient.Status.ACTIVE: ["archive"], Patient.Status.ARCHIVED: ["unarchive"]}
         raise InvalidPatientTransition(patient.status, allowed.get(Patient.Status(patient.status), []))

@@ -6,6 +6,7 @@ from patients.views.consents import ConsentViewSet
 from patients.views.contacts import ContactPointViewSet
 from patients.views.coverages import CoverageViewSet
 from patients.views.identifiers import PatientIdentifierViewSet
+from patients.views.merges import PatientMergeIntoViewSet, PatientMergeViewSet
 from patients.views.notes import NoteViewSet
 from patients.views.patients import PatientViewSet
 from patients.views.related_persons import RelatedPersonViewSet
@@ -23,6 +24,8 @@ __all__ = [
     "NoteViewSet",
     "PatientAccessGrantViewSet",
     "PatientIdentifierViewSet",
+    "PatientMergeIntoViewSet",
+    "PatientMergeViewSet",
     "PatientTagViewSet",
     "PatientViewSet",
     "RelatedPersonViewSet",

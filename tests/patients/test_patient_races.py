@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from patients.models import Patient
+from patients.models import ContactPoint, Patient
 from practices.models import Practice
 from practices.tenancy import practice_scope
 from tests.clients import MemberClient, client_for
@@ -67,3 +67,24 @@ def test_changes_with_the_same_version_succeed_once(practice: Practice) -> None:
 
     answers = at_once(*(changing(member) for member in members))
     assert [answer.status_code for answer in answers] == [200, 412, 412, 412]
+
+
+def test_nothing_that_is_added_during_a_merge_is_lost(practice: Practice) -> None:
+    with practice_scope(practice, actor=SETUP):
+        survivor, source = PatientFactory.create(), PatientFactory.create()
+    owner, members = client_for("owner", practice), [client_for("front_desk", practice) for _ in range(4)]
+
+    def adding(member: MemberClient, number: int) -> Callable[[], Any]:
+        contact = {"kind": "email", "value": f"{number}@b.test"}
+        return lambda: member.post(f"{PATIENTS}/{source.pk}/contacts", contact)
+
+    def merging() -> Any:
+        return owner.post(f"{PATIENTS}/{survivor.pk}/merge", {"source": str(source.pk), "reason": "Same"})
+
+    answers = at_once(merging, *(adding(member, number) for number, member in enumerate(members)))
+    assert {answer.status_code for answer in answers} <= {201, 409}
+    added = {answer.json()["id"] for answer in answers if answer.status_code == 201 and "kind" in answer.json()}
+    assert len(added) == sum(answer.status_code == 201 for answer in answers) - 1
+    with practice_scope(practice, actor=SETUP):
+        assert {str(pk) for pk in ContactPoint.objects.filter(patient=survivor).values_list("pk", flat=True)} == added
+        assert not ContactPoint.objects.filter(patient=source).exists()
