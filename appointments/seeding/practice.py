@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from uuid import UUID
 
+from accounts.models import ProviderProfile
 from appointments.models import AppointmentType, AvailabilityRule
+from appointments.seeding.charts import seed_charts
 from appointments.seeding.patients import patient_batches, save_patients
 from appointments.seeding.people import Credentials, seed_users
 from appointments.seeding.visits import seed_visits
@@ -59,8 +62,16 @@ def seed_practice(
         present = Patient.objects.count()
     if patients > present:
         _add_patients(practice, present, patients, now.date(), by, progress)
+    with practice_scope(practice, actor=by):
+        seed_charts(_author(calendars[0]), seed.city, now.date())
     seed_visits(practice, visits, now=now, by=by, progress=progress)
     return practice
+
+
+def _author(calendar: Resource) -> UUID:
+    provider: ProviderProfile = ProviderProfile.objects.select_related("membership").get(resources=calendar)
+    author: UUID = provider.membership.user_id
+    return author
 
 
 def _add_patients(

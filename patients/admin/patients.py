@@ -12,6 +12,7 @@ from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminTextInputWidg
 
 from config.api.problem import Problem
 from patients import services
+from patients.admin import chart
 from patients.contact_values import normalised_email, normalised_phone, region
 from patients.lookup import find_patients
 from patients.models import ContactPoint, Patient, PatientIdentifier
@@ -80,6 +81,8 @@ class ContactForm(TenantForm):
 class ValueInline(TenantInline):
     """A part of the chart with an encrypted value."""
 
+    tab = True
+
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "value":
             kwargs["widget"] = UnfoldAdminTextInputWidget
@@ -112,7 +115,7 @@ class PatientAdmin(TenantAdmin):
     search_help_text = "Beginnings of names, or a whole MRN, phone number, email address or birth date (1984-07-30)"
     sortable_by = ("name", "birth", "mrn")
     ordering = ("sort_name", "id")
-    inlines = (ContactInline, IdentifierInline)
+    inlines = (ContactInline, IdentifierInline, *chart.TABS)
     readonly_fields = ("mrn", "show_status")
     person = (
         ("given_name", "family_name"),
@@ -190,21 +193,14 @@ class PatientAdmin(TenantAdmin):
         obj.pk, obj.mrn = created.pk, created.mrn
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
-        patient, by = form.instance, current_actor()
-        is_contact = formset.model is ContactPoint
+        patient = form.instance
         for each in formset.deleted_forms:
             if not each.instance._state.adding:
-                services.remove(row=each.instance, by=by)
+                chart.remove_part(each.instance)
         for each in formset.forms:
-            if each in formset.deleted_forms or not each.changes():
-                continue
-            if each.instance._state.adding:
-                add = services.add_contact if is_contact else services.add_identifier
-                add(patient=patient, by=by, **_given(each))
-            elif is_contact:
-                services.change_contact(contact=each.instance, by=by, **each.changes())
-            else:
-                services.change_identifier(identifier=each.instance, by=by, **each.changes())
+            if each not in formset.deleted_forms and each.changes():
+                save = _save_value if formset.model in (ContactPoint, PatientIdentifier) else chart.save_part
+                save(patient, each)
 
     def get_row_links(self, request: HttpRequest, row: Patient) -> Sequence[tuple[str, str, str]]:
         links = []
@@ -238,6 +234,13 @@ def _unarchive(row: Patient) -> None:
     services.unarchive(patient=row, by=current_actor())
 
 
-def _given(form: Any) -> dict[str, Any]:
-    """The answers without those that only the form set needs."""
-    return {name: value for name, value in form.answers().items() if name not in {"patient", "id", "DELETE"}}
+def _save_value(patient: Patient, form: Any) -> None:
+    """Of a contact point or identifier, which have rules of their own."""
+    by, is_contact = current_actor(), isinstance(form.instance, ContactPoint)
+    if form.instance._state.adding:
+        add = services.add_contact if is_contact else services.add_identifier
+        add(patient=patient, by=by, **chart.given(form))
+    elif is_contact:
+        services.change_contact(contact=form.instance, by=by, **form.changes())
+    else:
+        services.change_identifier(identifier=form.instance, by=by, **form.changes())
