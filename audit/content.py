@@ -16,6 +16,11 @@ import orjson
 from django.conf import settings
 
 MAC_BYTES = 16
+SEALED_SQL = (
+    "CASE WHEN cardinality(access_grants) = 0 THEN mac"
+    " ELSE substr(sha256(mac || convert_to(access_grants::text, 'UTF8')), 1, 16) END"
+)
+"""What a seal takes of an event: its hash, and the break-glass grants that PostgreSQL itself found for it."""
 SEPARATOR = "\x1f"
 _FREE = ("actor_label", "entity", "operation", "reason", "request_id")
 """Texts that might hold a separator: their lengths go in front."""

@@ -12,12 +12,9 @@ class PatientFilter(IdFilter):
         return qs if value is None else qs.about_patient(value)
 
 
-class AuditEventFilterSet(FilterSet):
+class AccessFilterSet(FilterSet):
     actor = IdFilter(field_name="actor_id", label="The user who acted.")
-    patient = PatientFilter(label="A patient whose data was read or written.")
     action = django_filters.ChoiceFilter(choices=AuditEvent.Action.choices)
-    entity = django_filters.CharFilter(max_length=100, label="What was acted on, such as patients.patient.")
-    entity_id = IdFilter(label="The row that was acted on.")
 
     class Meta:
         model = AuditEvent
@@ -30,3 +27,9 @@ class AuditEventFilterSet(FilterSet):
         filters["from"] = InstantFilter(field_name="at", lookup_expr="gte", label="At or after this instant.")
         filters["to"] = InstantFilter(field_name="at", lookup_expr="lt", label="Before this instant.")
         return filters
+
+
+class AuditEventFilterSet(AccessFilterSet):
+    patient = PatientFilter(label="A patient whose data was read or written.")
+    entity = django_filters.CharFilter(max_length=100, label="What was acted on, such as patients.patient.")
+    entity_id = IdFilter(label="The row that was acted on.")

@@ -13,7 +13,7 @@ from django.db import connection
 from django.utils import timezone
 
 from audit import seals
-from audit.content import CONTENT_SQL, plain
+from audit.content import CONTENT_SQL, SEALED_SQL, plain
 from audit.models import Seal
 from audit.reconciling import raise_unattributed
 from audit.triggers import audited_entities
@@ -27,9 +27,15 @@ FORM = "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'"
 
 HORIZON = "SELECT audit_horizon()"
 _MACS = (
-    f"SELECT mac, CASE WHEN mac = '' THEN {CONTENT_SQL} END FROM audit_auditevent"  # noqa: S608  # constant text
+    f"SELECT {SEALED_SQL}, CASE WHEN mac = '' THEN {CONTENT_SQL} END FROM audit_auditevent"  # noqa: S608  # constant text
     " WHERE practice_id = %s AND xid >= %s AND xid < %s ORDER BY xid, id"
 )
+_PATIENTS = """
+INSERT INTO audit_event_patient (practice_id, patient_id, event_id)
+SELECT DISTINCT practice_id, unnest(patient_ids) AS patient_id, id FROM audit_auditevent
+WHERE practice_id = %s AND xid >= %s AND xid < %s ORDER BY patient_id, id ON CONFLICT DO NOTHING
+"""
+"""Here and not with the event: for a page of 50 patients it takes as long as the event itself."""
 _LATE = (
     "SELECT EXISTS (SELECT FROM audit_auditevent"
     " WHERE practice_id = %s AND mac = '' AND xid > 0 AND at > now() - interval '10 minutes')"
@@ -70,6 +76,8 @@ def seal(practice_id: UUID) -> bool:
         if not macs and not raised:
             return False
         _add(practice_id, last, since, until, macs)
+        with connection.cursor() as cursor:
+            cursor.execute(_PATIENTS, [practice_id, since, until])
     return True
 
 
@@ -80,7 +88,7 @@ def _macs(practice_id: UUID, since: int, until: int) -> Iterator[bytes]:
         cursor.execute(_MACS, [practice_id, since, until])
         while rows := cursor.fetchmany(5000):
             for stored, said in rows:
-                yield bytes(stored) or plain(said.encode())
+                yield bytes(stored) if said is None else plain(said.encode())
 
 
 def _add(practice_id: UUID, last: Seal | None, since: int, until: int, macs: list[bytes]) -> None:

@@ -12,7 +12,7 @@ from audit import triggers
 
 APPEND_ONLY = (*("audit_auditevent", "audit_event_patient", "audit_platformauditevent", "audit_change", "audit_seal"),)
 FORCED = ("audit_auditevent", "audit_event_patient", "audit_platformauditevent", "audit_seal")
-MIGRATIONS = ("0002_append_only", "0003_row_changes", "0006_seals")
+MIGRATIONS = ("0002_append_only", "0003_row_changes", "0006_seals", "0008_sealed_until")
 
 OFFSET = re.compile(r"\+ \d+$")
 """What audit/clock.py adds in a restored database."""

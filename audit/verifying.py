@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import connections
 
 from audit import seals
-from audit.content import CONTENT_SQL, MAC_BYTES, hash_keys, is_genuine, plain
+from audit.content import CONTENT_SQL, MAC_BYTES, SEALED_SQL, hash_keys, is_genuine, plain
 from audit.models import Seal
 from audit.replaying import differences
 from audit.sealing import FORM
@@ -22,17 +22,18 @@ END = (2**63 - 1).to_bytes(8, "big")
 ID_LENGTH = 36
 
 _EVENTS = (
-    f"COPY (SELECT xid, mac, {CONTENT_SQL} FROM audit_auditevent"  # noqa: S608  # our own text, a UUID and a number
+    f"COPY (SELECT xid, mac, {CONTENT_SQL}, {SEALED_SQL} FROM audit_auditevent"  # noqa: S608  # our own text, a UUID and a number
     " WHERE practice_id = '{practice_id}' AND xid >= {since} ORDER BY xid, id) TO STDOUT (FORMAT BINARY)"
 )
 _STRAY = """
-(SELECT id, unnest(patient_ids) FROM audit_auditevent EXCEPT SELECT event_id, patient_id FROM audit_event_patient)
+(SELECT id, unnest(patient_ids) FROM audit_auditevent WHERE xid < %s
+    EXCEPT SELECT event_id, patient_id FROM audit_event_patient)
 UNION ALL
 (SELECT event_id, patient_id FROM audit_event_patient EXCEPT SELECT id, unnest(patient_ids) FROM audit_auditevent)
 LIMIT 1
 """
-Event = tuple[bytes, bytes, bytes]
-"""xid, hash and content, each as PostgreSQL sends it."""
+Event = tuple[bytes, bytes, bytes, bytes]
+"""xid, hash, content and what a seal takes of it, each as PostgreSQL sends it."""
 
 
 @dataclass
@@ -67,7 +68,7 @@ def verify(
         events = next(_bad_events(report, chain, wanted, using), None)
         report.problems += [each for each in (events, links, ends) if each]
         if rows:
-            report.problems += _bad_rows(using)
+            report.problems += _bad_rows(chain[-1].until if chain else 0, using)
     return report
 
 
@@ -114,14 +115,14 @@ def _of_one_seal(report: Report, seal: Seal, event: Event | None, events: Iterat
     macs: list[bytes] = []
     ids: list[bytes] = []
     while event is not None and event[0] < until:
-        _, stored, said = event
+        _, stored, said, taken = event
         if blake2b(said, key=key, digest_size=MAC_BYTES).digest() != stored:
             if not stored and seal.seq == 1:
-                stored = plain(said)
+                taken = plain(said)
                 report.adopted += 1
             elif not is_genuine(said, stored):
                 yield f"event {said[:ID_LENGTH].decode()} is not as it was written"
-        macs.append(stored)
+        macs.append(taken)
         ids.append(said[:ID_LENGTH])
         event = next(events, None)
     report.events += len(macs)
@@ -146,12 +147,16 @@ def _events(practice_id: UUID, since: int, using: str) -> Iterator[Event]:
     with connections[using].cursor() as cursor:
         cursor.execute(FORM)
         with cursor.copy(_EVENTS.format(practice_id=practice_id, since=since)) as copy:
-            yield from copy.rows()
+            try:
+                yield from copy.rows()
+            finally:
+                for _ in copy:
+                    """Left early, psycopg would cancel the statement, and with it the transaction."""
 
 
-def _bad_rows(using: str) -> Iterator[str]:
+def _bad_rows(sealed: int, using: str) -> Iterator[str]:
     with connections[using].cursor() as cursor:
-        cursor.execute(_STRAY)
+        cursor.execute(_STRAY, [sealed])
         if (stray := cursor.fetchone()) is not None:
             yield f"event {stray[0]}: its patients are not those it is found by"
     for model in noted_models():

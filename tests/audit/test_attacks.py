@@ -89,6 +89,13 @@ def edit(by: Attacker) -> UUID | None:
     return event
 
 
+def claim_a_grant(by: Attacker) -> UUID | None:
+    """An access without a reason gets one."""
+    event = by.any_event()
+    by.ask("UPDATE audit_auditevent SET access_grants = ARRAY[gen_random_uuid()] WHERE id = %s", event)
+    return event
+
+
 def delete_first(by: Attacker) -> UUID | None:
     first, second, *_ = by.events()
     by.ask("DELETE FROM audit_auditevent WHERE id = %s", first)
@@ -181,7 +188,7 @@ def forget_patient(by: Attacker) -> UUID | None:
 
 
 ATTACKS: list[Callable[[Attacker], UUID | None]] = [
-    *(edit, delete_first, delete_middle, delete_last, reorder, insert, insert_without_hash),
+    *(edit, claim_a_grant, delete_first, delete_middle, delete_last, reorder, insert, insert_without_hash),
     *(cut_tail, rehash, mute_trigger, forget_patient),
 ]
 

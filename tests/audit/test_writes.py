@@ -228,7 +228,7 @@ def test_transaction_costs_one_insert_and_no_other_query(practice: Practice) -> 
             Location(name=f"L{number}").save(force_insert=True)
     kinds = [query["sql"].split(" ", 1)[0] for query in captured]
     # The scope sets and restores its settings around three rows and the one statement of their three events.
-    assert kinds == ["SAVEPOINT", "SELECT", "SELECT", "INSERT", "INSERT", "INSERT", "WITH", "SELECT", "RELEASE"]
+    assert kinds == ["SAVEPOINT", "SELECT", "SELECT", "INSERT", "INSERT", "INSERT", "INSERT", "SELECT", "RELEASE"]
 
 
 def test_many_events_are_written_in_parts(practice: Practice) -> None:

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from tests.benchmarks import dataset, modes
+from tests.benchmarks import audit_cost, dataset, modes
 from tests.benchmarks.compare import Plan, compare
 from tests.benchmarks.endpoints import BY_NAME, ENDPOINTS, EVERYBODY
 from tests.benchmarks.free_times import free_times
@@ -13,7 +13,7 @@ from tests.benchmarks.place import Place, Size, close, enter_django, open_place
 from tests.benchmarks.report import HEADINGS, comparison_lines, publish
 from tests.benchmarks.traffic import Traffic
 
-MODES = ("compare", "flat", "free-times", "memory", "workers", "startup", "seed")
+MODES = ("compare", "flat", "free-times", "memory", "workers", "startup", "audit", "seed")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -70,6 +70,8 @@ def _measure(place: Place, chosen: argparse.Namespace) -> None:
     traffic = Traffic(place)
     if chosen.mode == "memory":
         modes.memory(place, traffic, minutes=chosen.minutes, connections=connections, into_docs=into_docs)
+    elif chosen.mode == "audit":
+        audit_cost.cost(place, traffic, rounds=rounds, seconds=seconds, connections=connections, into_docs=into_docs)
     elif chosen.mode == "workers":
         modes.workers(place, traffic, rounds=rounds, seconds=seconds, connections=connections, into_docs=into_docs)
     else:

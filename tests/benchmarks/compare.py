@@ -99,8 +99,12 @@ def _is_reusable(endpoint: Endpoint) -> bool:
 
 def cpu_seconds(server: Server) -> float:
     """What the server's processes have computed so far."""
+    return cpu_of(server.workers())
+
+
+def cpu_of(pids: Sequence[int]) -> float:
     ticks = 0
-    for pid in server.workers():
+    for pid in pids:
         try:
             columns = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:

@@ -39,10 +39,19 @@ class Place:
     superuser: str
 
     @property
-    def postgres_log(self) -> Path:
+    def reachable(self) -> Path:
+        """Where the services' account keeps its files."""
         account = choose_account(self.folder)
-        reachable = account.reachable_state(self.folder) if account.uid is not None else self.folder
-        return reachable / "postgres.log"
+        return account.reachable_state(self.folder) if account.uid is not None else self.folder
+
+    @property
+    def postgres_log(self) -> Path:
+        return self.reachable / "postgres.log"
+
+    def postgres_processes(self) -> list[int]:
+        """Their ids, on Linux: those of its connections among them."""
+        server = int((self.reachable / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+        return [server, *(int(pid) for pid in Path(f"/proc/{server}/task/{server}/children").read_text().split())]
 
     @property
     def binaries(self) -> Path:
@@ -56,6 +65,10 @@ class Place:
 
     def connect(self) -> "psycopg.Connection[Any]":
         return psycopg.connect(self.superuser, autocommit=True)
+
+    def connect_to(self, database: str) -> "psycopg.Connection[Any]":
+        """Another database of the same services."""
+        return psycopg.connect(self.superuser, dbname=database, autocommit=True)
 
     def peer_url(self) -> str:
         """A login that row security doesn't bind, as the replaced stack has none: it filters by practice itself.

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from config.embedded.state import free_port
 from tests.benchmarks.place import PROJECT, Place, environment
@@ -24,6 +25,10 @@ class Kind:
 
     name: str
     command: Command
+    settings: str = ""
+    """A Django settings module instead of the project's own."""
+    database: str = ""
+    """The name of another database of the same services."""
 
 
 OURS = Kind("ours", lambda port, workers: ["-m", "config.serve", "--port", str(port), "--workers", str(workers)])
@@ -41,6 +46,7 @@ PLAIN = Kind(
         *("--workers", str(workers), "--worker-class", "gthread", "--threads", "8", "--keep-alive", "30"),
         *("--log-level", "warning"),
     ],
+    settings="tests.benchmarks.drf.settings",
 )
 KINDS = {kind.name: kind for kind in (OURS, PEER, PLAIN)}
 
@@ -111,10 +117,14 @@ def keys() -> dict[str, str]:
 def _start(kind: Kind, place: Place, variables: dict[str, str], *, workers: int, quiet: bool) -> Server:
     port = free_port()
     variables = dict(variables)
-    if kind is PLAIN:
-        variables["DJANGO_SETTINGS_MODULE"] = "tests.benchmarks.drf.settings"
-    else:
-        variables.pop("DJANGO_SETTINGS_MODULE")
+    variables.pop("DJANGO_SETTINGS_MODULE")
+    if kind.settings:
+        variables["DJANGO_SETTINGS_MODULE"] = kind.settings
+    if kind.database:
+        variables |= {
+            name: urlsplit(variables[name])._replace(path=f"/{kind.database}").geturl()
+            for name in ("DATABASE_URL", "DATABASE_OWNER_URL")
+        }
     log = Path(os.devnull) if quiet else place.folder / f"{kind.name}.log"
     began = time.monotonic()
     with log.open("wb") as output:

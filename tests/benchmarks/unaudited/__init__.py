@@ -1,0 +1,1 @@
+"""This project without its audit, to measure what that costs; on a database of its own, without triggers."""
