@@ -13,7 +13,8 @@ from django.template.response import TemplateResponse
 from django.utils.html import format_html
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
-from accounts.admin_login import origin_of, too_many_attempts
+from accounts.admin_login import too_many_attempts
+from accounts.admin_session import origin_of
 from accounts.invitations import Acceptance, accept
 from config.api.problem import Problem, problem_for
 from practices.bound_secrets import digest

@@ -4,18 +4,20 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest
+from django.contrib.auth.views import PasswordChangeView
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse_lazy
 from django.utils.http import url_has_allowed_host_and_scheme
 from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
 
-from accounts import signals
+from accounts import admin_session, signals
+from accounts.admin_session import PROVEN, origin_of
 from accounts.models import Membership, User
-from accounts.sessions import Origin, practices_open_to, replace_password
+from accounts.sessions import practices_open_to, replace_password
 from config.api import throttling
-from config.api.client import client_address
 from config.api.devices import device_token, remember
 from practices.middleware import SESSION_PRACTICE, operation_of
 from practices.tenancy import Actor, platform_scope, practice_scope
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     from accounts.admin_site import PracticeAdminSite
 
 SEVERAL = "has_several_practices"
-PROVEN = "second_factor"
-"""In the session of who has shown one."""
 
 
 class LoginForm(AuthenticationForm):
@@ -49,6 +49,16 @@ class AdminPasswordForm(AdminOwnPasswordChangeForm):
         user: User = self.user
         replace_password(by=user, password=self.cleaned_data["new_password1"])
         return user
+
+
+class NewPassword(PasswordChangeView):
+    form_class = AdminPasswordForm
+    success_url = reverse_lazy("admin:password_change_done")
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        response = super().form_valid(form)
+        admin_session.goes_on(self.request, form.user)
+        return response
 
 
 def too_many_attempts(request: HttpRequest, account: str) -> int:
@@ -104,12 +114,12 @@ def choose(request: HttpRequest, site: "PracticeAdminSite") -> HttpResponseBase:
 
 def enter(request: HttpRequest, membership: Membership) -> None:
     """The session works in this practice from now on, under a new key."""
-    request.session[SESSION_PRACTICE] = str(membership.practice_id)
+    admin_session.enter(request, membership, cast(User, request.user))
     request.session.cycle_key()
 
 
 def enter_platform(request: HttpRequest) -> None:
-    request.session.pop(SESSION_PRACTICE, None)
+    admin_session.leave(request)
     request.session.cycle_key()
 
 
@@ -129,7 +139,3 @@ def _next(request: HttpRequest) -> str:
     url = request.POST.get("next") or request.GET.get("next") or ""
     ours = url_has_allowed_host_and_scheme(url, allowed_hosts=None) and url.startswith(settings.ADMIN_PATH)
     return url if ours else settings.ADMIN_PATH
-
-
-def origin_of(request: HttpRequest) -> Origin:
-    return Origin(getattr(request, "request_id", ""), client_address(request) or None)

@@ -12,7 +12,8 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
-from accounts.admin_login import origin_of, too_many_attempts
+from accounts.admin_login import too_many_attempts
+from accounts.admin_session import origin_of
 from accounts.password_reset import WrongLink, request_reset, reset_password
 
 if TYPE_CHECKING:

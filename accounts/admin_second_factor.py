@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import segno
 from django import forms
 from django.conf import settings
-from django.contrib.auth import login, update_session_auth_hash
+from django.contrib.auth import login
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -17,8 +17,9 @@ from django.utils.crypto import constant_time_compare
 from django.utils.safestring import mark_safe
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
-from accounts import enrolment, second_factor
-from accounts.admin_login import PROVEN, log_in, origin_of, too_many_attempts
+from accounts import admin_session, enrolment, second_factor
+from accounts.admin_login import log_in, too_many_attempts
+from accounts.admin_session import PROVEN, origin_of
 from accounts.models import Membership, User
 from accounts.receivers import announce_failure
 from practices.tenancy import identity_scope
@@ -230,9 +231,8 @@ def _both_right(form: PasswordAndCodeForm, user: User) -> bool:
 
 
 def _goes_on(request: HttpRequest, user: User, *, proven: bool) -> None:
-    """This login, when all others of the user's have just ended."""
-    update_session_auth_hash(request, user)
     request.session[PROVEN] = proven
+    admin_session.goes_on(request, user)
 
 
 def _shown(begun: enrolment.Enrolment) -> dict[str, Any]:

@@ -1,15 +1,33 @@
-"""How long a login to the admin lives. The session itself carries both times, so no browser has a say in it."""
+"""How long a login to the admin lives. The session itself carries both times, so no browser has a say in it.
+
+In a practice it has a row among its user's logins as well, by which they see and revoke it like one of the API.
+"""
 
 import time
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import logout
+from django.contrib.auth import logout, update_session_auth_hash
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts.devices import device_name
+from accounts.models import Membership, RefreshSession, User
+from accounts.sessions import Origin
+from config.api.client import client_address
+from practices.middleware import SESSION_PRACTICE
+from practices.tenancy import Actor, practice_scope
 
 BEGAN, SEEN, ENDED = "began_at", "seen_at", "ended_because"
+LOGIN = "login_id"
+"""In the session: the row of the login in the practice that is chosen."""
+PROVEN = "second_factor"
+"""In the session of who has shown one."""
+REVOKED = "this login was ended from elsewhere"
 WRITTEN_EVERY_SECONDS = 30
 """Being seen again is written no more often, so that not every click writes a row; somebody may go so much earlier."""
 
@@ -21,17 +39,92 @@ def begin(session: SessionBase) -> None:
 def end_if_over(request: HttpRequest) -> None:
     """Logs out whose time is up; notes of everybody else that they are still there."""
     session, now = request.session, _now()
-    if reason := _why_over(session, now):
-        logout(request)
-        request.session[ENDED] = reason
+    if reason := _why_over(session, now) or _why_revoked(request):
+        end(request, reason)
     elif now - session[SEEN] >= WRITTEN_EVERY_SECONDS:
         session[SEEN] = now
+
+
+def end(request: HttpRequest, reason: str) -> None:
+    logout(request)
+    request.session[ENDED] = reason
 
 
 def explain_end(request: HttpRequest) -> None:
     """On the page to log in, once."""
     if reason := request.session.pop(ENDED, None):
         messages.info(request, f"You were logged out: {reason}.")
+
+
+# --- The row of the practice -------------------------------------------------------------------------
+
+
+def enter(request: HttpRequest, membership: Membership, user: User) -> None:
+    """The login works in this practice from now on, and is one of the user's logins there."""
+    leave(request)
+    origin, now = origin_of(request), timezone.now()
+    actor = Actor.user(user.pk, tuple(membership.roles), str(user))
+    with practice_scope(membership.practice, actor=actor, request_id=origin.request_id, ip=origin.ip):
+        row = RefreshSession.objects.create(
+            kind=RefreshSession.Kind.ADMIN,
+            user=user,
+            token_version=user.token_version,
+            second_factor=bool(request.session.get(PROVEN)),
+            rotated_at=now,
+            expires_at=_expires_at(request.session, now),
+            user_agent=origin.user_agent[:300],
+            device=device_name(origin.user_agent),
+            ip=origin.ip,
+        )
+    request.session[SESSION_PRACTICE], request.session[LOGIN] = str(membership.practice_id), str(row.pk)
+
+
+def leave(request: HttpRequest) -> None:
+    """No practice is chosen any more; the row there has ended."""
+    session = request.session
+    login, practice_id = session.pop(LOGIN, None), session.pop(SESSION_PRACTICE, None)
+    if login and practice_id and isinstance(request.user, User):
+        with practice_scope(UUID(practice_id), actor=Actor.user(request.user.pk)):
+            RefreshSession.objects.filter(pk=login, revoked_at=None).update(revoked_at=timezone.now())
+
+
+def goes_on(request: HttpRequest, user: User) -> None:
+    """This login, when all of the user's have just ended. `user` has the new password or token version."""
+    update_session_auth_hash(request, user)
+    membership = getattr(request, "membership", None)
+    if membership is not None:
+        enter(request, membership, user)
+
+
+def note_seen(request: HttpRequest, seen_at: datetime) -> None:
+    """What the list of logins shows. By the row's own time: a refused request takes its note back."""
+    now = timezone.now()
+    if now - seen_at < timedelta(seconds=WRITTEN_EVERY_SECONDS):
+        return
+    RefreshSession.objects.filter(pk=request.session[LOGIN]).update(
+        rotated_at=now, ip=origin_of(request).ip, expires_at=_expires_at(request.session, now)
+    )
+
+
+def origin_of(request: HttpRequest) -> Origin:
+    return Origin(
+        getattr(request, "request_id", ""), client_address(request) or None, request.headers.get("User-Agent", "")
+    )
+
+
+def _expires_at(session: SessionBase, now: datetime) -> datetime:
+    began = datetime.fromtimestamp(_time(session.get(BEGAN)), UTC)
+    return min(now + settings.ADMIN_IDLE_TIME, began + settings.ADMIN_SESSION_LIFETIME)
+
+
+def _why_revoked(request: HttpRequest) -> str:
+    """Asked here on the pages without a scope only, such as the choice of a practice; elsewhere with the membership."""
+    login, practice_id = request.session.get(LOGIN), request.session.get(SESSION_PRACTICE)
+    if request.path_info not in settings.UNSCOPED_PATHS or not login or not practice_id:
+        return ""
+    with practice_scope(UUID(practice_id), actor=Actor.user(cast(User, request.user).pk)):
+        alive = RefreshSession.objects.filter(pk=login, revoked_at=None).exists()
+    return "" if alive else REVOKED
 
 
 def _why_over(session: SessionBase, now: int) -> str:

@@ -21,7 +21,7 @@ from unfold.sites import UnfoldAdminSite
 from accounts import admin_password_reset
 from accounts.admin_autocomplete import AutocompleteView
 from accounts.admin_invitation import accept_invitation
-from accounts.admin_login import AdminPasswordForm, LoginForm, log_in, too_many_attempts
+from accounts.admin_login import LoginForm, NewPassword, log_in, too_many_attempts
 from accounts.admin_login import choose as choose_practice
 from accounts.admin_second_factor import PasswordStep, code_step, setting_up
 from accounts.admin_session import explain_end
@@ -150,15 +150,9 @@ class PracticeAdminSite(UnfoldAdminSite):
         return response
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
-        from django.contrib.auth.views import PasswordChangeView
-
         if request.method == "POST" and (wait := too_many_attempts(request, request.user.get_username())):
             raise Problem(f"Too many attempts. Wait {wait} seconds, then try again.")
-        return PasswordChangeView.as_view(
-            form_class=AdminPasswordForm,
-            success_url=reverse("admin:password_change_done"),
-            extra_context={**self.each_context(request), **(extra_context or {})},
-        )(request)
+        return NewPassword.as_view(extra_context={**self.each_context(request), **(extra_context or {})})(request)
 
     def autocomplete_view(self, request: HttpRequest) -> HttpResponseBase:
         return AutocompleteView.as_view(admin_site=self)(request)

@@ -6,9 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Subquery
 
-from accounts.models import Membership, User
+from accounts.models import Membership, RefreshSession, User
 from accounts.tokens import AccessClaims, TokenError, access_claims
 from config.postgres.base import Statement
 from practices.models import Practice, PracticePolicy
@@ -24,7 +24,7 @@ _ALIVE = """
     JOIN accounts_user u ON u.id = s.user_id
     JOIN accounts_membership m ON m.practice_id = s.practice_id AND m.user_id = s.user_id
     JOIN practices_practice p ON p.id = s.practice_id
-    WHERE s.id = %s AND s.user_id = %s AND s.practice_id = %s
+    WHERE s.kind = 'api' AND s.id = %s AND s.user_id = %s AND s.practice_id = %s
       AND s.revoked_at IS NULL AND s.expires_at > now() AND s.token_version = u.token_version
       AND u.is_active AND u.token_version = %s AND m.status = 'active' AND p.status = 'active'
 """
@@ -68,13 +68,18 @@ def identify(*, practice_id: UUID, user_id: UUID, session_id: UUID, token_versio
         return answer(cursor.fetchone())
 
 
-def living_membership(*, practice_id: UUID, user_id: UUID) -> Membership | None:
-    """With its practice, for who has no session of ours, as in the admin; None unless user, member, practice live."""
+def living_membership(*, practice_id: UUID, user_id: UUID, login: UUID | None = None) -> Membership | None:
+    """With its practice, for who has no token; None unless user, member, practice live.
+
+    Its `login_seen_at` is when the admin's `login` was last used; None when that was revoked or is none of the user's.
+    """
+    living = RefreshSession.objects.filter(pk=login, user_id=user_id, kind=RefreshSession.Kind.ADMIN, revoked_at=None)
     membership: Membership | None = (
         Membership.objects.filter(practice_id=practice_id, user_id=user_id, status=Membership.Status.ACTIVE)
         .filter(user__is_active=True, practice__status=Practice.Status.ACTIVE)
         .annotate(
-            needs_second_factor=Exists(PracticePolicy.objects.filter(mfa_required_roles__overlap=OuterRef("roles")))
+            needs_second_factor=Exists(PracticePolicy.objects.filter(mfa_required_roles__overlap=OuterRef("roles"))),
+            login_seen_at=Subquery(living.values("rotated_at")),
         )
         .select_related("practice")
         .first()

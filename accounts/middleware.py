@@ -8,7 +8,7 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 
 from accounts.admin_second_factor import OPEN_WITHOUT, PAGE, must_enrol
-from accounts.admin_session import end_if_over
+from accounts.admin_session import LOGIN, REVOKED, end, end_if_over, note_seen
 from accounts.identity import living_membership
 from accounts.models import User
 from practices.middleware import SESSION_PRACTICE
@@ -31,8 +31,8 @@ class AdminMembershipMiddleware:
     """Gives the admin's scope the roles of its user in the chosen practice, asked on every request; and the request
     its `membership`. Pages are made in the practice's time.
 
-    Who must set up a second factor is led there from every page; who is no longer a member there loses the choice and
-    starts over at the admin's first page.
+    Who must set up a second factor is led there from every page; who is no longer a member there loses the choice, and
+    whose login was revoked the login, and starts over at the admin's first page.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -64,9 +64,14 @@ class AdminMembershipMiddleware:
         if scope.practice_id is None:
             scope.actor = Actor.user(user.pk, label=str(user))
             return settings.TIME_ZONE
-        membership = living_membership(practice_id=scope.practice_id, user_id=user.pk)
+        login = request.session.get(LOGIN)
+        membership = living_membership(practice_id=scope.practice_id, user_id=user.pk, login=login)
         if membership is None:
             return None
+        if membership.login_seen_at is None:  # type: ignore[attr-defined]  # annotated
+            end(request, REVOKED)
+            return None
+        note_seen(request, membership.login_seen_at)  # type: ignore[attr-defined]
         scope.actor = Actor.user(user.pk, tuple(membership.roles), str(user))
         request.membership = membership  # type: ignore[attr-defined]  # read by the admin's site
         return str(membership.practice.time_zone)

@@ -1,6 +1,6 @@
 from typing import Any
 
-from django.contrib.auth.signals import user_logged_in, user_login_failed
+from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.http import HttpRequest
 
 from accounts import admin_session, signals
@@ -10,12 +10,18 @@ from accounts.sessions import email_hash
 
 def connect() -> None:
     user_logged_in.connect(on_admin_login, dispatch_uid="accounts")
+    user_logged_out.connect(on_admin_logout, dispatch_uid="accounts")
     user_login_failed.connect(on_admin_login_failure, dispatch_uid="accounts")
 
 
 def on_admin_login(sender: object, request: HttpRequest | None = None, **kwargs: Any) -> None:
     if request is not None:
         admin_session.begin(request.session)
+
+
+def on_admin_logout(sender: object, request: HttpRequest | None = None, **kwargs: Any) -> None:
+    if request is not None:
+        admin_session.leave(request)
 
 
 def on_admin_login_failure(

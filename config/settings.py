@@ -306,6 +306,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "DocumentStatus": "patients.models.PatientDocument.Status",
         "MedicationStatus": "patients.models.MedicationStatement.Status",
         "AccessLevel": "accounts.serializers.auth.ACCESS_NAMES",
+        "SessionKind": "accounts.models.RefreshSession.Kind",
         "ApiKeyScope": "accounts.api_keys.SCOPES",
         "InvitationStatus": "accounts.models.Invitation.Status",
         "MessageKind": "integrations.models.MessageKind",

@@ -19,11 +19,15 @@ class MemberClient(APIClient):
     login_session: RefreshSession
 
 
-def session_for(user: User, practice: Practice) -> RefreshSession:
+def session_for(user: User, practice: Practice, kind: str = "api") -> RefreshSession:
     now = timezone.now()
     with practice_scope(practice, actor=Actor.system("tests")):
         session: RefreshSession = RefreshSession.objects.create(
-            user=user, token_version=user.token_version, rotated_at=now, expires_at=now + timedelta(days=1)
+            kind=kind,
+            user=user,
+            token_version=user.token_version,
+            rotated_at=now,
+            expires_at=now + timedelta(days=1),
         )
         return session
 

@@ -6,12 +6,20 @@ from practices.models import TenantModel
 
 
 class RefreshSession(TenantModel):
-    """One login: a family of refresh tokens of which only the newest is good. Revoked, its access tokens end too."""
+    """One login: a family of refresh tokens of which only the newest is good. Revoked, its access tokens end too.
+
+    A login to the admin has one for the practice it works in. It has no tokens: Django's session names the row.
+    """
+
+    class Kind(models.TextChoices):
+        API = "api"
+        ADMIN = "admin"
 
     area = "members"
     audited = False  # logging in and out are events of their own; rotating a token is none
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="refresh_sessions", db_index=True)
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.API, db_default=Kind.API)
     token_version = models.PositiveIntegerField(default=1)
     """The user's at login: raising the user's ends their sessions in every practice at once."""
     second_factor = models.BooleanField(default=False)
@@ -25,7 +33,7 @@ class RefreshSession(TenantModel):
     device = models.CharField(max_length=100, blank=True)
     """What people recognise of the user agent at login: `Firefox on Windows`."""
     ip = models.GenericIPAddressField(null=True, blank=True)
-    """Of the newest refresh."""
+    """Of the newest refresh, or the last click that was noted."""
 
     class Meta:
         ordering = ["-created_at", "id"]

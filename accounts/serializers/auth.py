@@ -181,7 +181,7 @@ def _practice(membership: Any) -> dict[str, Any]:
 
 
 class SessionSerializer(StrictModelSerializer[RefreshSession]):
-    """A login of the caller in this practice that is still alive."""
+    """A login of the caller in this practice that is still alive, with tokens or to the admin."""
 
     last_used_at = InstantField(source="rotated_at", read_only=True, help_text="To within the life of an access token.")
     current = serializers.BooleanField(read_only=True, help_text="Whether it is the one this request was made with.")
@@ -189,6 +189,17 @@ class SessionSerializer(StrictModelSerializer[RefreshSession]):
     class Meta:
         model = RefreshSession
         fields = [
-            *("id", "device", "ip", "current", "last_used_at", "created_at", "rotated_at", "expires_at", "user_agent"),
+            *(
+                "id",
+                "kind",
+                "device",
+                "ip",
+                "current",
+                "last_used_at",
+                "created_at",
+                "rotated_at",
+                "expires_at",
+                "user_agent",
+            ),
         ]
         read_only_fields = fields

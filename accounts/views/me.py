@@ -90,7 +90,7 @@ def weak_password(exc: ValidationError) -> ValidationProblem:
 
 
 class SessionViewSet(ListMixin[RefreshSession], DestroyMixin[RefreshSession]):
-    """The caller's logins in this practice that are alive."""
+    """The caller's logins in this practice that are alive, of the API and the admin."""
 
     permission_classes = (IsAuthenticated,)
     before_second_factor = True

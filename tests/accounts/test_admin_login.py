@@ -7,15 +7,16 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 
 from accounts import signals
+from accounts.admin_session import LOGIN
 from accounts.middleware import AdminMembershipMiddleware
 from accounts.models import Membership, User
 from practices.middleware import SESSION_PRACTICE
 from practices.models import Practice
 from practices.tenancy import Actor, current_actor, practice_scope
-from tests.clients import client_for
+from tests.clients import client_for, session_for
 from tests.factories.accounts import PASSWORD
 
-LOGIN = "/admin/login/"
+LOGIN_PAGE = "/admin/login/"
 BY = Actor.system("tests")
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +28,7 @@ def user(practice: Practice) -> User:
 
 
 def log_in(client: Client, user: User, password: str = PASSWORD) -> Any:
-    return client.post(LOGIN, {"username": user.email, "password": password})
+    return client.post(LOGIN_PAGE, {"username": user.email, "password": password})
 
 
 def test_login_page_takes_email_and_password(user: User) -> None:
@@ -63,7 +64,8 @@ def visit(user: User, practice: Practice) -> tuple[HttpResponse, HttpRequest]:
 
     request = RequestFactory().get("/admin/")
     request.user = user
-    request.session = {SESSION_PRACTICE: str(practice.pk)}  # type: ignore[assignment]  # all that is used of it
+    login = str(session_for(user, practice, kind="admin").pk)
+    request.session = {SESSION_PRACTICE: str(practice.pk), LOGIN: login}  # type: ignore[assignment]  # all that is used of it
     with practice_scope(practice, actor=Actor.user(user.pk)):
         response = AdminMembershipMiddleware(view)(request)
     assert isinstance(response, HttpResponse)

@@ -10,8 +10,8 @@ from django.contrib.auth import SESSION_KEY
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from accounts.admin_login import PROVEN
 from accounts.admin_second_factor import PAGE, WAITING, WAITING_SECONDS
+from accounts.admin_session import PROVEN
 from accounts.models import TotpDevice, User
 from audit.models import AuditEvent
 from practices.models import Practice, PracticePolicy

@@ -10,11 +10,11 @@ from django.contrib import admin
 from django.test import Client
 from django.urls import URLPattern, URLResolver, reverse
 
-from accounts.admin_login import PROVEN
+from accounts.admin_session import LOGIN, PROVEN
 from accounts.models import User
 from practices.middleware import SESSION_PRACTICE
 from practices.models import Practice
-from tests.clients import client_for
+from tests.clients import client_for, session_for
 
 ALL_ROLES = ["owner", "admin", "provider", "assistant", "front_desk", "biller", "auditor"]
 
@@ -32,6 +32,7 @@ def admin_client(user: User, practice: Practice | None) -> AdminClient:
     session[PROVEN] = user.is_superuser  # who could see nothing otherwise
     if practice is not None:
         session[SESSION_PRACTICE] = str(practice.pk)
+        session[LOGIN] = str(session_for(user, practice, kind="admin").pk)
     session.save()
     return client
 
