@@ -5,7 +5,7 @@ In a practice it has a row among its user's logins as well, by which they see an
 
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -88,6 +88,14 @@ def leave(request: HttpRequest) -> None:
             RefreshSession.objects.filter(pk=login, revoked_at=None).update(revoked_at=timezone.now())
 
 
+def is_revoked(request: HttpRequest) -> bool:
+    login, practice_id = request.session.get(LOGIN), request.session.get(SESSION_PRACTICE)
+    if not (login and practice_id and isinstance(request.user, User)):
+        return False
+    with practice_scope(UUID(practice_id), actor=Actor.user(request.user.pk)):
+        return not RefreshSession.objects.filter(pk=login, revoked_at=None).exists()
+
+
 def goes_on(request: HttpRequest, user: User) -> None:
     """This login, when all of the user's have just ended. `user` has the new password or token version."""
     update_session_auth_hash(request, user)
@@ -119,12 +127,7 @@ def _expires_at(session: SessionBase, now: datetime) -> datetime:
 
 def _why_revoked(request: HttpRequest) -> str:
     """Asked here on the pages without a scope only, such as the choice of a practice; elsewhere with the membership."""
-    login, practice_id = request.session.get(LOGIN), request.session.get(SESSION_PRACTICE)
-    if request.path_info not in settings.UNSCOPED_PATHS or not login or not practice_id:
-        return ""
-    with practice_scope(UUID(practice_id), actor=Actor.user(cast(User, request.user).pk)):
-        alive = RefreshSession.objects.filter(pk=login, revoked_at=None).exists()
-    return "" if alive else REVOKED
+    return REVOKED if request.path_info in settings.UNSCOPED_PATHS and is_revoked(request) else ""
 
 
 def _why_over(session: SessionBase, now: int) -> str:

@@ -8,7 +8,7 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 
 from accounts.admin_second_factor import OPEN_WITHOUT, PAGE, must_enrol
-from accounts.admin_session import LOGIN, REVOKED, end, end_if_over, note_seen
+from accounts.admin_session import LOGIN, REVOKED, end, end_if_over, is_revoked, note_seen
 from accounts.identity import living_membership
 from accounts.models import User
 from practices.middleware import SESSION_PRACTICE
@@ -67,6 +67,8 @@ class AdminMembershipMiddleware:
         login = request.session.get(LOGIN)
         membership = living_membership(practice_id=scope.practice_id, user_id=user.pk, login=login)
         if membership is None:
+            if is_revoked(request):  # suspended, say: being reactivated must not bring it back
+                end(request, REVOKED)
             return None
         if membership.login_seen_at is None:  # type: ignore[attr-defined]  # annotated
             end(request, REVOKED)
