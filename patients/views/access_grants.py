@@ -30,19 +30,26 @@ class PatientAccessGrantViewSet(CreateMixin[AccessGrant]):
     serializer_class = AccessGrantRequest
     read_serializer_class = AccessGrantSerializer
     auth_limited = True
+    patient: Patient
 
     def get_limited_account(self, request: Request) -> str | None:
         return request.user.email if request.user and request.user.is_authenticated else None
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Whatever the body says: a chart that isn't there is not found."""
+        super().initial(request, *args, **kwargs)
+        if request.method == "POST":
+            patient = Patient.objects.filter(pk=self.kwargs["patient_id"]).first()
+            if patient is None:
+                raise NotFound()
+            self.patient = patient
+
     def perform_create(self, serializer: BaseSerializer[AccessGrant]) -> AccessGrant:
-        patient = Patient.objects.filter(pk=self.kwargs["patient_id"]).first()
-        if patient is None:
-            raise NotFound()
         if not caller(self.request).check_password(serializer.validated_data["password"]):
             error = FieldError("/password", "invalid_credentials", WRONG_PASSWORD)
             raise Forbidden(WRONG_PASSWORD, code="invalid_credentials", errors=[error])
         reason = serializer.validated_data["reason"]
-        return access_grants.break_glass(patient=patient, reason=reason, by=acting())
+        return access_grants.break_glass(patient=self.patient, reason=reason, by=acting())
 
 
 class AccessGrantFilterSet(FilterSet):
