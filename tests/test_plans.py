@@ -119,7 +119,7 @@ def plans_of(client: MemberClient, practice: Practice, url: str) -> list[str]:
     with CaptureQueriesContext(connection) as captured:
         response = client.get(url)
         assert response.status_code == 200, response.content
-    statements = [each["sql"] for each in captured if each["sql"].startswith("SELECT")]
+    statements = [each["sql"] for each in captured if each["sql"].lstrip().startswith(("SELECT", "WITH"))]
     with practice_scope(practice, actor=SETUP), connection.cursor() as cursor:
         return [_plan(cursor, sql) for sql in statements]
 
