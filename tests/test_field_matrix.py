@@ -67,6 +67,8 @@ def _lines(worlds: list[World], routes: list[Route], state: str) -> dict[Line, l
     for route in routes:
         shown = [_shown(world, route) for world in worlds]
         readers = [each for each in shown if each is not None]
+        if not readers:
+            continue
         governed = may_be_absent(_serializer(route)())
         differing = set().union(*readers) - set[str].intersection(*readers)
         for field in differing | governed:

@@ -52,7 +52,7 @@ export async function checkIn(id: string, tag: string): Promise<Appointment> {
     params: { path: { id }, header: { "If-Match": tag } },
   });
   if (data === undefined) throw refused(error);
-  const patient: string = data.patient.family_name;
+  const patient: string = data.patient.family_name ?? "";
   const starts: string | null = data.start;
   return patient && starts ? data : data;
 }
