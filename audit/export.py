@@ -33,7 +33,8 @@ class NdjsonRenderer(BaseRenderer):
     render_style = "binary"
 
     def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> bytes:
-        return b"".join(dumps(row) + b"\n" for row in data)
+        """An empty line when there are no rows: without a body REST framework takes the content type away."""
+        return b"" if data is None else b"".join(dumps(row) + b"\n" for row in data) or b"\n"
 
 
 class CsvRenderer(BaseRenderer):
@@ -42,6 +43,8 @@ class CsvRenderer(BaseRenderer):
     charset = "utf-8"
 
     def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> str:
+        if data is None:  # OPTIONS
+            return ""
         text = StringIO()
         table = csv.writer(text)
         table.writerow(COLUMNS)
