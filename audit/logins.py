@@ -17,6 +17,7 @@ from audit.recording import record, record_apart, record_on_platform
 from audit.tasks import queue_login_failure
 from config.api.client import client_address
 from practices.middleware import operation_of
+from practices.models import new_id
 from practices.tenancy import Actor, Scope, current_scope, identity_scope, own_rows
 
 Action = AuditEvent.Action
@@ -81,7 +82,7 @@ def on_login_failure(
         record_on_platform(attempt, Action.LOGIN_FAILED, USER, user_id, reason=reason, status=REFUSED, at=at)
         queue_login_failure(
             {
-                "user_id": str(user_id) if user_id else None,
+                "user_id": str(user_id or new_id()),
                 "email_hash": email_hash,
                 "reason": reason,
                 "request_id": attempt.request_id,

@@ -67,9 +67,9 @@ class User(RemembersValues, AbstractBaseUser):
 
     def check_password(self, raw_password: str | None) -> bool:
         """Django's, which writes the hash anew when its settings have changed: here as the user's own act."""
-        return check_password(raw_password, self.password, self._rehash)
+        return check_password(raw_password, self.password, self.rehash)
 
-    def _rehash(self, raw_password: str) -> None:
+    def rehash(self, raw_password: str) -> None:
         with nullcontext() if current_scope() else identity_scope(self.pk):
             self.set_password(raw_password)
             self._password = None  # or saving would tell the password validators of a change
