@@ -6,7 +6,7 @@ PORT ?= 8000
 TEST_PROCESSES ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ $$n -gt 2 ] && echo $$n || echo 2)
 TESTS ?= tests
 DATABASE_TESTS := tests/test_isolation.py tests/test_isolation_judge.py tests/test_audit_completeness.py \
-    $(addprefix tests/,appointments audit patients practices)
+    $(addprefix tests/,accounts appointments audit patients practices)
 POSTGRES_15 ?= /usr/lib/postgresql/15/bin
 
 ifdef STATE_DIR

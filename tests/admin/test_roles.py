@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from itertools import cycle, islice, product
 from typing import Any
 
 import pytest
@@ -207,12 +206,10 @@ def test_strange_searches_are_answered(text: str, practice: Practice, rows: dict
 
 def test_strange_values_are_answered(practice: Practice, rows: dict[str, Any]) -> None:
     client = staff(ALL_ROLES, practice)
-    strange = ("\0", "no-id", str(uuid.uuid4()), "9" * 50)
-    values, pairs = cycle(strange), cycle(product(("o", "p", "e", "_to_field", "nonsense"), strange))
     for model in tenant_pages():
-        for name, value in islice(pairs, 7):  # the next ones with the next model: each of them, several times
-            assert client.get(url(model, "changelist"), {name: value}).status_code < 500, (model, name, value)
-        for value in islice(values, 2):
+        for value in ("\0", "no-id", str(uuid.uuid4()), "9" * 50):
+            for query in ({"o": value}, {"p": value}, {"e": value}, {"_to_field": value}, {"nonsense": value}):
+                assert client.get(url(model, "changelist"), query).status_code < 500, (model, query)
             names = {field.name for field in model._meta.concrete_fields if field.name != "practice"}
             assert client.get(url(model, "add"), dict.fromkeys(names, value)).status_code < 500, model
             assert client.post(url(model, "add"), dict.fromkeys(names, value)).status_code < 500, model
