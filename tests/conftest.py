@@ -1,8 +1,10 @@
 """One database a worker, reached as in production: migrated by the owner, used by the runtime login."""
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -65,9 +67,12 @@ def _empty_cache() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _limits_per_day(settings: Any) -> None:
-    """As many requests as ever, but no new minute begins in the middle of a test that counts them."""
-    settings.RATE_LIMITS = {name: f"{rate.partition('/')[0]}/d" for name, rate in settings.RATE_LIMITS.items()}
+def _still_clock_of_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No new minute begins in the middle of a test that counts requests."""
+    begun = time.time()
+    still = SimpleNamespace(time=lambda: begun)
+    monkeypatch.setattr("django_ratelimit.core.time", still)
+    monkeypatch.setattr("config.api.attempts.time", still)
 
 
 @pytest.fixture
