@@ -33,6 +33,7 @@ class AvailabilityRule(VersionedModel):
             models.CheckConstraint(
                 condition=models.Q(valid_to__isnull=True) | models.Q(valid_to__gte=models.F("valid_from")),
                 name="rule_validity_ordered",
+                violation_error_message="The last day can't be before the first.",
             ),
         ]
 
@@ -68,16 +69,20 @@ class AvailabilityException(VersionedModel):
         indexes = [models.Index(fields=["practice", "resource", "end_date"], name="exception_by_resource")]
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(end_date__gte=models.F("start_date")), name="exception_dates_ordered"
+                condition=models.Q(end_date__gte=models.F("start_date")),
+                name="exception_dates_ordered",
+                violation_error_message="The last day can't be before the first.",
             ),
             models.CheckConstraint(
                 condition=models.Q(start_time__isnull=True, end_time__isnull=True)
                 | models.Q(start_time__isnull=False, end_time__isnull=False),
                 name="exception_times_paired",
+                violation_error_message="Give both times, or neither for whole days.",
             ),
             models.CheckConstraint(
                 condition=models.Q(kind="closed") | models.Q(kind="extra", location__isnull=False),
                 name="exception_extra_has_location",
+                violation_error_message="Extra hours are at a location: name it.",
             ),
         ]
 

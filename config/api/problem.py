@@ -7,10 +7,12 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
 from typing import Any, Literal
 
 import structlog
+from django.apps import apps
 from django.core.exceptions import (
     NON_FIELD_ERRORS,
     PermissionDenied,
@@ -18,7 +20,7 @@ from django.core.exceptions import (
     SuspiciousOperation,
 )
 from django.core.exceptions import ValidationError as ModelValidationError
-from django.db import DatabaseError, DataError, IntegrityError, OperationalError
+from django.db import DatabaseError, DataError, IntegrityError, OperationalError, models
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.request import UnreadablePostError
 from rest_framework import exceptions
@@ -288,6 +290,8 @@ def _foreign_problem(exc: BaseException) -> Problem | None:
     for exception, refusal in _registered.items():
         if isinstance(exc, exception):
             return refusal
+    if isinstance(exc, IntegrityError) and (contradiction := _contradiction(exc)):
+        return contradiction
     table: tuple[tuple[type[BaseException], type[Problem]], ...] = (
         (Http404, NotFound),
         (PermissionDenied, Forbidden),
@@ -299,6 +303,27 @@ def _foreign_problem(exc: BaseException) -> Problem | None:
         (OperationalError, Unavailable),
     )
     return next((problem() for exception, problem in table if isinstance(exc, exception)), None)
+
+
+def _contradiction(exc: IntegrityError) -> Problem | None:
+    """What a constraint with a message of its own says, when values reached it that nothing before had compared."""
+    diagnosis = getattr(exc.__cause__, "diag", None)
+    constraint = _told_constraints().get(getattr(diagnosis, "constraint_name", None))
+    if constraint is None:
+        return None
+    message = str(constraint.violation_error_message)
+    return ValidationProblem.of([FieldError("", constraint.violation_error_code or "invalid", message)])
+
+
+@cache
+def _told_constraints() -> dict[str | None, models.CheckConstraint]:
+    constraints = (each for model in apps.get_models() for each in model._meta.constraints)
+    return {
+        each.name: each
+        for each in constraints
+        if isinstance(each, models.CheckConstraint)
+        and each.violation_error_message != each.default_violation_error_message
+    }
 
 
 def model_errors(exc: ModelValidationError) -> dict[str, Any] | list[Any]:

@@ -46,6 +46,7 @@ class MessageTemplate(VersionedModel):
                 condition=models.Q(channel=MessageChannel.EMAIL) & ~models.Q(subject="")
                 | models.Q(channel=MessageChannel.SMS, subject=""),
                 name="message_template_subject_by_channel",
+                violation_error_message="Mail needs a subject; a text message has none.",
             ),
         ]
 

@@ -22,12 +22,15 @@ class Closure(VersionedModel):
         indexes = [models.Index(fields=["practice", "end_date"], name="closure_by_end_date")]
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(end_date__gte=models.F("start_date")), name="closure_dates_ordered"
+                condition=models.Q(end_date__gte=models.F("start_date")),
+                name="closure_dates_ordered",
+                violation_error_message="The last day can't be before the first.",
             ),
             models.CheckConstraint(
                 condition=models.Q(start_time__isnull=True, end_time__isnull=True)
                 | models.Q(start_time__isnull=False, end_time__isnull=False, end_time__gt=models.F("start_time")),
                 name="closure_times_paired",
+                violation_error_message="Give both times, the end after the start, or neither.",
             ),
         ]
 

@@ -57,6 +57,7 @@ class Resource(VersionedModel):
                 condition=models.Q(kind="provider", provider__isnull=False)
                 | models.Q(kind__in=["room", "equipment"], provider__isnull=True),
                 name="resource_provider_by_kind",
+                violation_error_message="A provider's resource names the provider; rooms and equipment name none.",
             ),
         ]
 

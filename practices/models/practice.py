@@ -119,6 +119,7 @@ class PracticePolicy(VersionedModel):
                 condition=models.Q(quiet_hours_start__isnull=True, quiet_hours_end__isnull=True)
                 | models.Q(quiet_hours_start__isnull=False, quiet_hours_end__isnull=False),
                 name="quiet_hours_paired",
+                violation_error_message="Give both ends of the quiet hours, or neither.",
             ),
             models.CheckConstraint(
                 condition=models.Q(mfa_required_roles__contained_by=Role.values), name="mfa_required_roles_known"

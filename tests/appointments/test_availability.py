@@ -196,3 +196,31 @@ def test_a_refusal_names_the_rows_in_words_and_by_id(clinic: Any) -> None:
         "end_time": "17:30",
     }
     assert [each["id"] for each in client.post(EXCEPTIONS, extra).json()["collides_with"]] == [first["id"], later["id"]]
+
+
+def test_values_that_contradict_each_other_are_told_apart(clinic: Any) -> None:
+    owner = client_for("owner", clinic.practice)
+    days = {"start_date": "2027-03-02", "end_date": "2027-03-01"}
+    rule = {"weekday": 0, "start_time": "06:00", "end_time": "07:00"}
+    at = {"resource": str(clinic.calendar.pk), "location": str(clinic.location.pk)}
+    for path, method, body, words in (
+        (RULES, owner.post, {**at, **rule, "valid_from": "2027-03-02", "valid_to": "2027-03-01"}, "The last day"),
+        (EXCEPTIONS, owner.post, {**at, **days, "kind": "closed"}, "The last day"),
+        (
+            EXCEPTIONS,
+            owner.post,
+            {**at, "start_date": "2027-03-02", "end_date": "2027-03-02", "kind": "closed", "start_time": "09:00"},
+            "Give both times",
+        ),
+        (
+            EXCEPTIONS,
+            owner.post,
+            {"resource": at["resource"], "start_date": "2027-03-02", "end_date": "2027-03-02", "kind": "extra"},
+            "Extra hours are at a location",
+        ),
+        ("/api/v1/closures", owner.post, {**days, "name": "Holiday"}, "The last day"),
+        ("/api/v1/practice/policy", owner.patch, {"quiet_hours_start": "21:00"}, "Give both ends"),
+    ):
+        response = method(path, body)
+        (error,) = response.json()["errors"]
+        assert (response.status_code, error["code"], words in error["detail"]) == (400, "invalid", True), error
