@@ -1,3 +1,5 @@
+from typing import Any
+
 from appointments.models import AppointmentType, Reminder, ReminderRule
 from config.api import fields
 from config.api.serializers import StrictModelSerializer
@@ -23,6 +25,12 @@ class ReminderRuleSerializer(StrictModelSerializer[ReminderRule]):
             "updated_at",
         )
         read_only_fields = ("id", "version", "created_at", "updated_at")
+
+    def create(self, validated_data: dict[str, Any]) -> ReminderRule:
+        """Who says only how many minutes before doesn't mean a day more."""
+        if validated_data.get("minutes_before"):
+            validated_data.setdefault("days_before", 0)
+        return super().create(validated_data)
 
 
 class ReminderSerializer(StrictModelSerializer[Reminder]):

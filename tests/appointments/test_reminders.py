@@ -188,6 +188,11 @@ def test_new_rule_holds_for_what_is_booked_already(clinic: Any, booking: Make) -
     assert shown() == []
 
 
+def test_minutes_alone_are_all_there_is(clinic: Any) -> None:
+    made = client_for("owner", clinic.practice).post(URL, {"name": "Soon", "channel": "sms", "minutes_before": 90})
+    assert (made.json()["days_before"], made.json()["minutes_before"]) == (0, 90)
+
+
 def test_changed_rule_does_not_remind_twice(in_clinic: Any, booking: Make) -> None:
     from appointments.services import reminders
 
