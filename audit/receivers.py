@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from audit import changes
 from audit.models import AuditEvent
 from audit.recording import record, record_apart, record_on_platform, record_seen
-from patients.signals import patient_data_read
+from patients.signals import patient_data_exported, patient_data_read
 from practices import signals
 from practices.tenancy import Scope
 
@@ -30,6 +30,7 @@ def connect() -> None:
     signals.fields_reencrypted.connect(on_reencryption, dispatch_uid="audit")
     signals.request_refused.connect(on_refusal, dispatch_uid="audit")
     patient_data_read.connect(on_patient_data_read, dispatch_uid="audit")
+    patient_data_exported.connect(on_patient_data_exported, dispatch_uid="audit")
 
 
 def on_save(
@@ -102,6 +103,10 @@ def on_refusal(sender: object, request: HttpRequest, status: int, scope: Scope, 
 
 def on_patient_data_read(sender: type[models.Model], patient_ids: Iterable[UUID | str], **kwargs: Any) -> None:
     record_seen(sender._meta.label_lower, [UUID(str(patient_id)) for patient_id in patient_ids if patient_id])
+
+
+def on_patient_data_exported(sender: type[models.Model], patient_ids: Iterable[UUID], **kwargs: Any) -> None:
+    record(Action.EXPORT, sender._meta.label_lower, patient_ids=list(patient_ids))
 
 
 def _record_row(

@@ -312,6 +312,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "MessageKind": "integrations.models.MessageKind",
         "MessageChannel": "integrations.models.MessageChannel",
         "MessageStatus": "integrations.models.MessageStatus",
+        "PatientExportStatus": "integrations.models.PatientExport.Status",
     },
     "POSTPROCESSING_HOOKS": ["config.api.schema.name_enums"],
     "SERVE_INCLUDE_SCHEMA": False,
@@ -383,6 +384,7 @@ PAYMENTS_VENDOR = env.str("PAYMENTS_VENDOR", "console")
 STORAGE_VENDOR = env.str("STORAGE_VENDOR", "console")
 # Below MAX_BODY_BYTES, which holds for uploads to the local folder too.
 MAX_DOCUMENT_BYTES = env.int("MAX_DOCUMENT_BYTES", 15 * 1024 * 1024)
+PATIENT_EXPORT_LIFETIME = timedelta(hours=env.int("PATIENT_EXPORT_HOURS", 24))
 VENDOR_TIMEOUT_SECONDS = env.float("VENDOR_TIMEOUT_SECONDS", 10.0)
 PUBLIC_URL = env.str("PUBLIC_URL", "http://localhost:8000")
 # The page that the mailed link opens, its token after the #, where no server and no log sees it.

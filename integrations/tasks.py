@@ -57,6 +57,14 @@ def send_invitation(context: JobContext, *, practice_id: str, invitation_id: str
     deliver(practice_id=UUID(practice_id), invitation_id=UUID(invitation_id), last_attempt=last_attempt)
 
 
+@app.task(queue="exports", retry=VendorRetry(), pass_context=True)
+def make_patient_export(context: JobContext, *, practice_id: str, export_id: str) -> None:
+    from integrations.exports.making import make
+
+    last_attempt = context.job.attempts + 1 >= MAX_ATTEMPTS
+    make(practice_id=UUID(practice_id), export_id=UUID(export_id), last_attempt=last_attempt)
+
+
 @app.periodic(cron="* * * * * */15")  # the sixth column is seconds
 @app.task(queue="upkeep", queueing_lock="recover_stalled_jobs", pass_context=True)
 async def recover_stalled_jobs(context: JobContext, timestamp: int) -> None:
@@ -115,3 +123,12 @@ def forget_answers(timestamp: int) -> None:
     from integrations.upkeep import forget_old_answers, in_every_practice
 
     in_every_practice(forget_old_answers)
+
+
+@app.periodic(cron="*/10 * * * *")
+@app.task(queue="upkeep", queueing_lock="remove_expired_exports")
+def remove_expired_exports(timestamp: int) -> None:
+    from integrations.exports.purging import remove_expired
+    from integrations.upkeep import for_every_practice
+
+    for_every_practice(remove_expired)

@@ -1,6 +1,7 @@
 """Housekeeping that no request does, practice by practice."""
 
 from collections.abc import Callable
+from functools import wraps
 from uuid import UUID
 
 import structlog
@@ -20,12 +21,22 @@ BATCH = 500
 
 def in_every_practice(work: Callable[[], None]) -> None:
     """Runs it once per practice, each in a transaction of its own; one that fails doesn't stop the others."""
+
+    @wraps(work)
+    def in_its_scope(practice_id: UUID) -> None:
+        with practice_scope(practice_id, actor=WORKER):
+            work()
+
+    for_every_practice(in_its_scope)
+
+
+def for_every_practice(work: Callable[[UUID], None]) -> None:
+    """Calls it with each practice's id, outside any scope: for work that calls vendors between its transactions."""
     with platform_scope(actor=WORKER):
         practices: list[UUID] = list(Practice.objects.order_by("pk").values_list("pk", flat=True))
     for practice_id in practices:
         try:
-            with practice_scope(practice_id, actor=WORKER):
-                work()
+            work(practice_id)
         except Exception:
             logger.exception("upkeep_failed", work=work.__name__, practice_id=str(practice_id))
 

@@ -7,3 +7,6 @@ patient_data_read = Signal()
 
 access_granted = Signal()
 """sender=AccessGrant, grant: somebody was let into a restricted chart."""
+
+patient_data_exported = Signal()
+"""sender=the copy's model, patient_ids (UUID): a copy of all about them was made, or is fetched."""

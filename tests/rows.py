@@ -39,6 +39,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "appointments.WaitlistWindow": {"end_time": time(10)},
     "accounts.Membership": {"roles": ["provider"], "status": "active"},
     "accounts.Invitation": {"roles": ["provider"]},
+    "integrations.PatientExport": {"status": "ready", "size": 1, "sha256": "0" * 64, "expires_at": START},
     "patients.AccessGrant": {"reviewed_at": None},
     "patients.PatientMergeItem": {"outcome": "kept", "moved_at": None},
 }
