@@ -27,6 +27,7 @@ def connect() -> None:
             post_delete.connect(on_delete, sender=model, dispatch_uid="audit")
     signals.bulk_created.connect(on_bulk_create, dispatch_uid="audit")
     signals.bulk_updated.connect(on_bulk_update, dispatch_uid="audit")
+    signals.rows_erased.connect(on_erasure, dispatch_uid="audit")
     signals.fields_reencrypted.connect(on_reencryption, dispatch_uid="audit")
     signals.request_refused.connect(on_refusal, dispatch_uid="audit")
     patient_data_read.connect(on_patient_data_read, dispatch_uid="audit")
@@ -84,6 +85,17 @@ def on_bulk_update(
             changes=difference,
             using=using,
         )
+
+
+def on_erasure(
+    sender: type[models.Model], ids: list[UUID], patient_ids: list[UUID], emptied: Iterable[str] | None, **kwargs: Any
+) -> None:
+    """Ids, and names of columns; never what they held."""
+    if getattr(sender, "audited", False):
+        action = Action.DELETE if emptied is None else Action.UPDATE
+        for pk in ids:
+            changes_of = dict.fromkeys(emptied or ())
+            record(action, sender._meta.label_lower, pk, patient_ids=patient_ids, changes=changes_of)
 
 
 def on_reencryption(sender: type[models.Model], using: str, **kwargs: Any) -> None:

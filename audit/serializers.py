@@ -36,7 +36,7 @@ _CHANGES = {
     "type": "object",
     "readOnly": True,
     "description": "Field name -> [before, after]; null in place of the pair where values are not recorded,"
-    " and where they are of a restricted patient whom the caller may not see.",
+    " and where they are of a patient who was erased, or of a restricted one whom the caller may not see.",
     "additionalProperties": {
         "type": ["array", "null"],
         "items": {},
@@ -52,17 +52,20 @@ class ChangesField(RowField):
 
     row_columns: ClassVar[Mapping[str, str]] = {
         "changes": "changes",
-        "restricted": "(CASE WHEN t.changes <> '{}' THEN EXISTS (SELECT FROM patients_patient AS p"
-        " WHERE p.practice_id = t.practice_id AND p.id = ANY(t.patient_ids) AND p.restricted) END)",
+        "patients": "(CASE WHEN t.changes <> '{}' THEN (SELECT json_build_array(bool_or(p.restricted),"
+        " bool_or(p.erased_at IS NOT NULL)) FROM patients_patient AS p"
+        " WHERE p.practice_id = t.practice_id AND p.id = ANY(t.patient_ids)) END)",
     }
 
-    def from_row(self, *, changes: Any = None, restricted: bool | None = None, **values: Any) -> Any:
-        hidden = restricted and not sees_restricted(current_actor())
+    def from_row(self, *, changes: Any = None, patients: list[bool | None] | None = None, **values: Any) -> Any:
+        restricted, erased = patients or (None, None)
+        hidden = erased or (restricted and not sees_restricted(current_actor()))
         return dict.fromkeys(changes) if hidden else changes
 
     def from_object(self, instance: AuditEvent) -> Any:
-        restricted = Patient.objects.filter(pk__in=instance.patient_ids, restricted=True).exists()
-        return self.from_row(changes=instance.changes, restricted=restricted)
+        patients = Patient.objects.filter(pk__in=instance.patient_ids)
+        told = [patients.filter(restricted=True).exists(), patients.exclude(erased_at=None).exists()]
+        return self.from_row(changes=instance.changes, patients=told)
 
 
 class AuditEventSerializer(StrictModelSerializer[AuditEvent]):

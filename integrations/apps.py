@@ -9,6 +9,7 @@ class IntegrationsConfig(AppConfig):
             checks,  # noqa: F401 (registers itself, once apps are loaded)
             waitlist,
         )
+        from integrations.documents import discarding
         from integrations.events import access, record
         from integrations.invitations import receivers as invitations
         from integrations.messages import receivers
@@ -18,6 +19,7 @@ class IntegrationsConfig(AppConfig):
         from practices.signals import practice_created
 
         receivers.connect()
+        discarding.connect()
         notices.connect()
         invitations.connect()
         record.connect()

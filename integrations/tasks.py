@@ -132,3 +132,12 @@ def remove_expired_exports(timestamp: int) -> None:
     from integrations.upkeep import for_every_practice
 
     for_every_practice(remove_expired)
+
+
+@app.periodic(cron="29 * * * *")
+@app.task(queue="upkeep", queueing_lock="discard_unused_files")
+def discard_unused_files(timestamp: int) -> None:
+    from integrations.documents.discarding import discard_unused
+    from integrations.upkeep import for_every_practice
+
+    for_every_practice(discard_unused)

@@ -37,6 +37,11 @@ class PatientMerged(Conflict):
         super().__init__(merged_into=patient.merged_into_id)
 
 
+class PatientErased(Conflict):
+    code = "patient_erased"
+    default_detail = "This chart was erased."
+
+
 class MergeOfOne(Conflict):
     code = "merge_of_one"
     default_detail = "A chart can't be merged into itself."

@@ -33,8 +33,8 @@ class _IsOneOf(Func):
 
 class PatientQuerySet(TenantQuerySet["Patient"]):
     def visible_to(self, actor: Actor) -> "PatientQuerySet":
-        """Restricted charts only for who sees each one, or was let into it: `patients.access`."""
-        return self.filter(access.visible(actor))
+        """Restricted charts for who sees each one, or was let into it: `patients.access`. Erased ones for nobody."""
+        return self.filter(access.visible(actor), erased_at=None)
 
     def search(self, text: str) -> "PatientQuerySet":
         """Patients of whom, for every word of `text`, some word of a name begins with it; accents and case aside.

@@ -8,5 +8,8 @@ patient_data_read = Signal()
 access_granted = Signal()
 """sender=AccessGrant, grant: somebody was let into a restricted chart."""
 
+patient_erased = Signal()
+"""sender=Patient, patient_ids: about to be erased, in this transaction; see to what lies outside their rows."""
+
 patient_data_exported = Signal()
 """sender=the copy's model, patient_ids (UUID): a copy of all about them was made, or is fetched."""

@@ -19,6 +19,7 @@ PARTS = {
     "consents": (views.ConsentViewSet, "patient-consent"),
     "tags": (views.PatientTagViewSet, "patient-tag"),
     "merge": (views.PatientMergeIntoViewSet, "patient-merge-into"),
+    "legal-holds": (views.LegalHoldViewSet, "patient-legal-hold"),
     "access-grants": (views.PatientAccessGrantViewSet, "patient-access-grant"),
 }
 for collection, (viewset, name) in PARTS.items():

@@ -11,6 +11,11 @@ bulk_updated = Signal()
 fields_reencrypted = Signal()
 """sender=model, using: an encrypted field of some rows was sealed anew; what they say is unchanged."""
 
+rows_erased = Signal()
+"""sender=model, ids, patient_ids, emptied: rows were deleted (None), or these columns of theirs emptied, and no copy of
+what they held may be kept anywhere.
+"""
+
 practice_created = Signal()
 """sender=Practice, practice: sent inside the new practice's own scope, so that each app can add what it needs there."""
 

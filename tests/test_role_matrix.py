@@ -34,6 +34,7 @@ OF_MEMBER: dict[str, dict[str, Any]] = {
     "practices.Resource": {"kind": "provider"},
     "appointments.Appointment": {"series": None, "group": None},
     "patients.AccessGrant": {"reviewed_by": None},
+    "patients.LegalHold": {"released_by": None},
 }
 """Model -> values that make a row a member's own, besides its keys or instead of some."""
 

@@ -4,7 +4,7 @@ import hashlib
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -23,6 +23,8 @@ from patients import services as charts
 from patients.models import Patient, PatientDocument
 from practices.tenancy import Actor
 
+USABLE_FOR = timedelta(days=1)
+"""How long an upload waits for its chart; `discarding` removes it an hour later."""
 RESTRICTED = PatientDocument.Sensitivity.RESTRICTED
 
 
@@ -63,6 +65,8 @@ def add_document(*, patient: Patient, by: Actor, upload: StoredFile, **fields: A
     upload = StoredFile.objects.select_for_update().get(pk=upload.pk)
     if upload.status != StoredFile.Status.ANNOUNCED:
         raise _refused("upload", "used", "This upload is in a chart already.")
+    if upload.created_at < timezone.now() - USABLE_FOR:
+        raise _refused("upload", "expired", "This upload was left for more than a day: upload the file again.")
     document = charts.add(row=PatientDocument(patient=patient, file=upload, added_by_id=by.id, **fields), by=by)
     _keep(upload)
     return document

@@ -80,6 +80,10 @@ class Patient(VersionedModel):
         max_length=500, blank=True, editable=False, help_text="Why it was created although it looked like a duplicate."
     )
 
+    erased_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When all that names the person was removed for good."
+    )
+
     objects: ClassVar[PatientManager] = PatientManager()
 
     class Meta:

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from patients.keys import PatientKey, moved_keys
 from patients.models import Patient, PatientMerge, PatientMergeItem
-from patients.problems import AlreadyReversed, MergeOfOne, MergeOrder, MergeWouldReveal, PatientMerged
+from patients.problems import AlreadyReversed, MergeOfOne, MergeOrder, MergeWouldReveal, PatientErased, PatientMerged
 from practices.querysets import AnnouncedQuerySet
 from practices.tenancy import Actor
 
@@ -57,12 +57,14 @@ def merge(*, survivor: Patient, source: Patient, reason: str, by: Actor) -> Pati
 def reverse(*, merge: PatientMerge, by: Actor) -> tuple[PatientMerge, list[Row]]:
     """Gives the source back what was its own, and says which rows were made since: they stay with the survivor.
 
-    A row that nobody has touched is again, to the byte, what it was. Raises AlreadyReversed, MergeOrder.
+    A row that nobody has touched is again, to the byte, what it was. Raises AlreadyReversed, PatientErased, MergeOrder.
     """
     survivor, source = lock(merge.survivor_id, merge.source_id)
     merge = PatientMerge.objects.select_for_update(no_key=True).get(pk=merge.pk)
     if merge.reversed_at is not None:
         raise AlreadyReversed
+    if survivor.erased_at is not None:
+        raise PatientErased
     _check_order(merge)
     AnnouncedQuerySet.update(
         Patient.objects.filter(pk=source.pk),

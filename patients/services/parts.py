@@ -6,7 +6,7 @@ from django.db import transaction
 
 from patients.models import Patient
 from patients.models.parts import PatientPart
-from patients.problems import PatientArchived, PatientMerged
+from patients.problems import PatientArchived, PatientErased, PatientMerged
 from practices.models import TenantModel
 from practices.tenancy import Actor
 
@@ -43,6 +43,8 @@ def remove(*, row: PatientPart | TenantModel, by: Actor) -> None:
 def refuse_merged(patient: Patient) -> None:
     if patient.status == Patient.Status.MERGED:
         raise PatientMerged(patient)
+    if patient.erased_at is not None:
+        raise PatientErased
 
 
 def lock_unmerged(patient: Patient) -> Patient:

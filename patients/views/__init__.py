@@ -6,6 +6,7 @@ from patients.views.consents import ConsentViewSet
 from patients.views.contacts import ContactPointViewSet
 from patients.views.coverages import CoverageViewSet
 from patients.views.identifiers import PatientIdentifierViewSet
+from patients.views.legal_holds import LegalHoldViewSet
 from patients.views.merges import PatientMergeIntoViewSet, PatientMergeViewSet
 from patients.views.notes import NoteViewSet
 from patients.views.patients import PatientViewSet
@@ -20,6 +21,7 @@ __all__ = [
     "ConsentViewSet",
     "ContactPointViewSet",
     "CoverageViewSet",
+    "LegalHoldViewSet",
     "MedicationStatementViewSet",
     "NoteViewSet",
     "PatientAccessGrantViewSet",

@@ -1,0 +1,61 @@
+"""Files that are in no chart: uploads that somebody never finished, and what was of patients who are erased."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from integrations.documents.services import USABLE_FOR
+from integrations.models import PatientExport, StoredFile
+from integrations.storage import get_file_store
+from patients.models import PatientDocument
+from patients.signals import patient_erased
+from practices import signals
+from practices.tenancy import Actor, practice_scope
+
+WORKER = Actor.system("worker")
+MARGIN = timedelta(hours=1)
+"""Nobody is still putting such an upload into a chart."""
+BATCH = 500
+
+
+def connect() -> None:
+    patient_erased.connect(on_patient_erased, dispatch_uid="documents")
+
+
+def on_patient_erased(sender: object, patient_ids: list[UUID], **kwargs: Any) -> None:
+    """Files lose their names at once; their bytes go when the worker next looks for what is in no chart."""
+    ids = list(StoredFile.objects.filter(documents__patient__in=patient_ids).values_list("pk", flat=True))
+    if ids:
+        _unannounced(ids).update(filename="", updated_at=Now())
+        signals.rows_erased.send(StoredFile, ids=ids, patient_ids=patient_ids, emptied=["filename"])
+    copies = PatientExport.objects.filter(patient__in=patient_ids)
+    copies.filter(status=PatientExport.Status.READY).update(expires_at=timezone.now())
+    copies.filter(status=PatientExport.Status.QUEUED).update(status=PatientExport.Status.FAILED, error_code="erased")
+
+
+def discard_unused(practice_id: UUID) -> None:
+    """First the bytes, then the row: a run that is cut off between the two does it again."""
+    with practice_scope(practice_id, actor=WORKER):
+        found = list(_unused().order_by("pk").values_list("pk", "key")[:BATCH])
+    for pk, key in found:
+        get_file_store().delete(key)
+        with practice_scope(practice_id, actor=WORKER):
+            row = _unannounced([pk])
+            row._raw_delete(row.db)  # Django's own, which sends no signals with values
+            signals.rows_erased.send(StoredFile, ids=[pk], patient_ids=[], emptied=None)
+
+
+def _unused() -> "QuerySet[StoredFile]":
+    in_chart = PatientDocument.objects.filter(file=OuterRef("pk"))
+    left = Q(status=StoredFile.Status.ANNOUNCED, created_at__lt=timezone.now() - USABLE_FOR - MARGIN)
+    rows: QuerySet[StoredFile] = StoredFile.objects.filter(left | Q(status=StoredFile.Status.KEPT), ~Exists(in_chart))
+    return rows
+
+
+def _unannounced(ids: list[UUID]) -> "QuerySet[StoredFile]":
+    """Without telling anybody what the rows held."""
+    return QuerySet(StoredFile).filter(pk__in=ids)
