@@ -1,6 +1,7 @@
 """What frames every page of the admin. Costs no query: roles are known, and nothing else is asked."""
 
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from django.apps import apps
 from django.contrib import admin
@@ -12,8 +13,8 @@ from accounts.admin_login import SEVERAL
 from accounts.admin_site import current_practice
 from accounts.roles import Role
 
-Page = tuple[str, str, str]
-"""Title, icon, model."""
+Page = tuple[str, str, str] | tuple[str, str, str, str] | tuple[str, str, str, str, str]
+"""Title, icon, model; and which of its pages with which query, where it isn't the whole list."""
 
 PAGES: tuple[tuple[str, tuple[Page, ...]], ...] = (
     (
@@ -58,7 +59,12 @@ PAGES: tuple[tuple[str, tuple[Page, ...]], ...] = (
     ),
     (
         "Oversight",
-        (("Audit log", "policy", "audit.AuditEvent"), ("Break-glass", "emergency", "patients.AccessGrant")),
+        (
+            ("Audit log", "policy", "audit.AuditEvent"),
+            ("Accesses per day", "bar_chart", "audit.AuditEvent", "accesses"),
+            ("Unattributed changes", "report", "audit.AuditEvent", "changelist", "action__exact=unattributed"),
+            ("Break-glass", "emergency", "patients.AccessGrant"),
+        ),
     ),
 )
 PLATFORM_PAGES: tuple[tuple[str, tuple[Page, ...]], ...] = (
@@ -80,16 +86,34 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         items = [item for page in pages if (item := _item(request, *page))]
         if items:
             groups.append({"title": title, "separator": False, "items": items})
+    _mark_current(request, [item for group in groups for item in group["items"]])
     return groups
 
 
-def _item(request: HttpRequest, title: str, icon: str, label: str) -> dict[str, Any] | None:
+def _mark_current(request: HttpRequest, items: list[dict[str, Any]]) -> None:
+    """Of the links that lead here or above, the one that says most."""
+
+    def fit(item: dict[str, Any]) -> tuple[int, int]:
+        link = urlsplit(item["link"])
+        asked = parse_qsl(link.query)
+        above = link.path == request.path or (item is not items[0] and request.path.startswith(link.path))
+        return (len(link.path), len(asked)) if above and set(asked) <= set(request.GET.items()) else (0, 0)
+
+    best = max(items, key=fit)
+    for item in items:
+        item["active"] = item is best and fit(item) != (0, 0)
+
+
+def _item(
+    request: HttpRequest, title: str, icon: str, label: str, page: str = "changelist", query: str = ""
+) -> dict[str, Any] | None:
     model = apps.get_model(label)
     model_admin = admin.site._registry.get(model)
     if model_admin is None or not model_admin.has_view_or_change_permission(request):
         return None
     meta = model._meta
-    return {"title": title, "icon": icon, "link": reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist")}
+    link = reverse(f"admin:{meta.app_label}_{meta.model_name}_{page}")
+    return {"title": title, "icon": icon, "link": f"{link}?{query}" if query else link}
 
 
 def site_title(request: HttpRequest) -> str:

@@ -1,14 +1,23 @@
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import path
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
+from accounts.admin_site import current_practice
+from audit.accesses import Day, per_day
 from audit.models import AuditEvent, PlatformAuditEvent
 from audit.recording import record
 from audit.serializers import ChangesField
+from patients.models import Patient
 from practices.admin.badges import badge
 from practices.admin.base import ReadOnlyAdmin
 
@@ -28,11 +37,14 @@ ACTION_COLOURS = {
     "unattributed": "danger",
 }
 
+MOST_CHARTS = 3
+"""Named in a line of the list; the event's page has the ids of all."""
+
 
 class EventAdmin(ReadOnlyAdmin):
-    list_display = ("at", "who", "show_action", "entity", "operation", "ip")
+    list_display: tuple[str, ...] = ("at", "who", "show_action", "entity", "operation", "ip")
     list_filter = ("action",)
-    link_filters = ("entity_id", "actor_id")
+    link_filters: tuple[str, ...] = ("entity_id", "actor_id")
     search_fields = ("entity_id",)
     search_help_text = "The id of a row, of a patient, or of who acted"
     sortable_by = ()
@@ -96,7 +108,8 @@ class EventAdmin(ReadOnlyAdmin):
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(EventAdmin):
-    list_filter = ("action",)
+    list_display = (*EventAdmin.list_display[:4], "charts", *EventAdmin.list_display[4:])
+    link_filters = (*EventAdmin.link_filters, "at")
     list_per_page = 100
     fieldsets: Any = (
         *EventAdmin.fieldsets[:1],
@@ -107,9 +120,55 @@ class AuditEventAdmin(EventAdmin):
     def readable_changes(self, row: Any) -> Any:
         return ChangesField().from_object(row)
 
+    def prepare(self, rows: Sequence[AuditEvent]) -> None:
+        """Numbers of the charts, no names: who reads the log need not be somebody who sees the chart."""
+        shown = {patient for row in rows for patient in row.patient_ids[:MOST_CHARTS]}
+        numbers = dict(Patient.objects.filter(pk__in=shown).values_list("pk", "mrn"))
+        for row in rows:
+            row.chart_numbers = [  # type: ignore[attr-defined]  # read by charts
+                numbers.get(patient, "(gone)") for patient in row.patient_ids[:MOST_CHARTS]
+            ]
+
+    @admin.display(description="Charts")
+    def charts(self, row: Any) -> str:
+        more = len(row.patient_ids) - MOST_CHARTS
+        return ", ".join(row.chart_numbers) + (f" and {more} more" if more > 0 else "")
+
+    def get_urls(self) -> list[Any]:
+        page = self.admin_site.admin_view(self.accesses)
+        return [path("accesses/", page, name="audit_auditevent_accesses"), *super().get_urls()]
+
+    def accesses(self, request: HttpRequest) -> HttpResponse:
+        """How many events there were on each of the last days."""
+        practice = current_practice(request)
+        if practice is None or not self.has_view_permission(request):
+            raise PermissionDenied
+        zone = ZoneInfo(practice.time_zone)
+        days = per_day(timezone.localdate(timezone=zone), zone)
+        self.record_read(request, ())
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Accesses per day",
+            "days": days,
+            "zone": zone.key,
+            "chart": _chart(days),
+        }
+        return TemplateResponse(request, "admin/accesses.html", context)
+
     def _naming(self, events: Any, wanted: UUID) -> Any:
         about = events.about_patient(wanted)
         return about if about.exists() else super()._naming(events, wanted)
+
+
+def _chart(days: Sequence[Day]) -> str:
+    """What unfold's bar chart takes."""
+    bars = (
+        ("Reads", [day.reads for day in days], "var(--color-primary-600)"),
+        ("Changes", [day.changes for day in days], "var(--color-primary-300)"),
+        ("Refusals", [day.refusals for day in days], "#dc2626"),
+    )
+    datasets = [{"label": label, "data": data, "backgroundColor": colour} for label, data, colour in bars]
+    return json.dumps({"labels": [f"{day.date:%-d %b}" for day in days], "datasets": datasets})
 
 
 @admin.register(PlatformAuditEvent)

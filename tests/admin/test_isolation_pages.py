@@ -189,6 +189,12 @@ def test_foreign_row_can_not_be_slipped_into_a_chart(world: World) -> None:
     assert str(contact.value) not in response.content.decode()
 
 
+def test_days_of_the_log_name_nothing_foreign(world: World) -> None:
+    response = world.client.get("/admin/audit/auditevent/accesses/")
+    assert response.status_code == 200
+    assert [secret for secret in world.secrets() if secret in response.content.decode()] == []
+
+
 def test_sweep_is_not_empty() -> None:
     names = {each.name for each in routes()}
     assert len(tenant_pages()) >= 14
@@ -196,7 +202,7 @@ def test_sweep_is_not_empty() -> None:
     assert "view_on_site" not in names
     known = {"index", "practice", "login", "logout", "password_change", "password_change_done", "autocomplete"}
     known |= {"jsi18n", "search", "app_list", "admin_password_reset", "password_reset", "invitation"}
-    known |= {"login_code", "second_factor"}
+    known |= {"login_code", "second_factor", "audit_auditevent_accesses"}
     for model in registered():
         meta = model._meta
         known |= {f"{meta.app_label}_{meta.model_name}_{page}" for page in ("changelist", "add", "do", *DETAIL)}
