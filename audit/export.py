@@ -9,6 +9,7 @@ from rest_framework.renderers import BaseRenderer
 
 from config.api.problem import Problem
 from config.api.rendering import dumps
+from config.api.spreadsheets import cell
 
 MAX_EVENTS = 20_000
 """A file is made in memory, in the request's own transaction: its event stands or falls with it."""
@@ -16,8 +17,6 @@ COLUMNS = (
     *("id", "at", "actor", "actor_kind", "actor_id", "roles", "action", "entity", "entity_id", "patients"),
     *("changes", "operation", "reason", "status", "request_id", "ip"),
 )
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What spreadsheets take for the beginning of a formula."""
 
 
 class TooManyEvents(Problem):
@@ -48,7 +47,7 @@ class CsvRenderer(BaseRenderer):
         text = StringIO()
         table = csv.writer(text)
         table.writerow(COLUMNS)
-        table.writerows([_cell(value) for value in _flat(row)] for row in data)
+        table.writerows([cell(value) for value in _flat(row)] for row in data)
         return text.getvalue()
 
 
@@ -64,8 +63,3 @@ def _flat(row: Mapping[str, Any]) -> list[Any]:
         "changes": dumps(row["changes"]).decode(),
     }
     return [told[name] for name in COLUMNS]
-
-
-def _cell(value: Any) -> str:
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(FORMULA) else text

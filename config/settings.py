@@ -291,6 +291,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "ENUM_NAME_OVERRIDES": {  # one entry for each set of choices that several fields share
         "Role": "accounts.roles.Role",
         "AppointmentStatusEnum": "appointments.transitions.Status",
+        "ModeEnum": "appointments.models.AppointmentType.Mode",
         "PatientStatus": "patients.models.Patient.Status",
         "Sex": "patients.models.Patient.Sex",
         "DatePrecision": "patients.models.Patient.Precision",
@@ -312,6 +313,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "MessageKind": "integrations.models.MessageKind",
         "MessageChannel": "integrations.models.MessageChannel",
         "MessageStatus": "integrations.models.MessageStatus",
+        "ImportStatus": "integrations.models.ImportJob.Status",
         "PatientExportStatus": "integrations.models.PatientExport.Status",
     },
     "POSTPROCESSING_HOOKS": ["config.api.schema.name_enums"],

@@ -65,6 +65,14 @@ def make_patient_export(context: JobContext, *, practice_id: str, export_id: str
     make(practice_id=UUID(practice_id), export_id=UUID(export_id), last_attempt=last_attempt)
 
 
+@app.task(queue="imports", retry=VendorRetry(), pass_context=True)
+def run_import(context: JobContext, *, practice_id: str, import_id: str) -> None:
+    from integrations.imports.running import run_job
+
+    last_attempt = context.job.attempts + 1 >= MAX_ATTEMPTS
+    run_job(practice_id=UUID(practice_id), import_id=UUID(import_id), last_attempt=last_attempt)
+
+
 @app.periodic(cron="* * * * * */15")  # the sixth column is seconds
 @app.task(queue="upkeep", queueing_lock="recover_stalled_jobs", pass_context=True)
 async def recover_stalled_jobs(context: JobContext, timestamp: int) -> None:

@@ -35,6 +35,7 @@ NOT_AUDITED = {
     "integrations.EventCounter",
     "integrations.EventLog",
     "integrations.IdempotencyKey",
+    "integrations.ImportRowError",
     "integrations.WebSocketTicket",
     "patients.PatientMergeItem",
     "patients.PatientName",

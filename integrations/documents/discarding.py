@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from integrations.documents.services import USABLE_FOR
-from integrations.models import PatientExport, StoredFile
+from integrations.models import ImportJob, PatientExport, StoredFile
 from integrations.storage import get_file_store
 from patients.models import PatientDocument
 from patients.signals import patient_erased
@@ -44,6 +44,7 @@ def discard_unused(practice_id: UUID) -> None:
     for pk, key in found:
         get_file_store().delete(key)
         with practice_scope(practice_id, actor=WORKER):
+            ImportJob.objects.filter(upload=pk).update(upload=None)
             row = _unannounced([pk])
             row._raw_delete(row.db)  # Django's own, which sends no signals with values
             signals.rows_erased.send(StoredFile, ids=[pk], patient_ids=[], emptied=None)

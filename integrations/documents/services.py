@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +12,8 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.roles import Access, Area, allowed
+from accounts.roles import Access, Area
+from accounts.roles import allowed as role_allows
 from config.api.problem import Conflict, Forbidden, Unavailable
 from integrations.documents.sniffing import ALLOWED, content_type_of
 from integrations.errors import VendorError
@@ -34,13 +35,15 @@ class UploadMissing(Conflict):
 
 
 @transaction.atomic
-def announce(*, by: Actor, filename: str, content_type: str, size: int) -> tuple[StoredFile, PresignedUpload, datetime]:
+def announce(
+    *, by: Actor, filename: str, content_type: str, size: int, allowed: Collection[str] = ALLOWED
+) -> tuple[StoredFile, PresignedUpload, datetime]:
     """A place for a file of this type and at most this size, the form that puts it there, and until when.
 
     Raises ValidationError for types and sizes that aren't kept; Forbidden when `by` is no user.
     """
-    if content_type not in ALLOWED:
-        raise _refused("content_type", "unsupported_type", f"Files of these types are kept: {', '.join(ALLOWED)}.")
+    if content_type not in allowed:
+        raise _refused("content_type", "unsupported_type", f"Files of these types are kept: {', '.join(allowed)}.")
     if size > settings.MAX_DOCUMENT_BYTES:
         raise _refused("size", "too_large", f"Files have at most {settings.MAX_DOCUMENT_BYTES} bytes.")
     if by.id is None:
@@ -65,6 +68,8 @@ def add_document(*, patient: Patient, by: Actor, upload: StoredFile, **fields: A
     upload = StoredFile.objects.select_for_update().get(pk=upload.pk)
     if upload.status != StoredFile.Status.ANNOUNCED:
         raise _refused("upload", "used", "This upload is in a chart already.")
+    if upload.content_type not in ALLOWED:
+        raise _refused("upload", "unsupported_type", "This upload is for an import, not for a chart.")
     if upload.created_at < timezone.now() - USABLE_FOR:
         raise _refused("upload", "expired", "This upload was left for more than a day: upload the file again.")
     document = charts.add(row=PatientDocument(patient=patient, file=upload, added_by_id=by.id, **fields), by=by)
@@ -109,7 +114,7 @@ def _keep(file: StoredFile) -> None:
 
 
 def _check_may_write(by: Actor, sensitivity: str, *, own: bool) -> None:
-    if sensitivity == RESTRICTED and not allowed(by.roles, Area.NOTES, Access.WRITE, own=own):
+    if sensitivity == RESTRICTED and not role_allows(by.roles, Area.NOTES, Access.WRITE, own=own):
         raise Forbidden()
 
 

@@ -1,5 +1,6 @@
 from integrations.models.events import EventCounter, EventLog, WebSocketTicket
 from integrations.models.idempotency_key import IdempotencyKey
+from integrations.models.import_job import ImportJob, ImportRowError
 from integrations.models.message import Message, MessageStatus
 from integrations.models.message_template import MessageChannel, MessageKind, MessageTemplate
 from integrations.models.patient_export import PatientExport
@@ -9,6 +10,8 @@ __all__ = [
     "EventCounter",
     "EventLog",
     "IdempotencyKey",
+    "ImportJob",
+    "ImportRowError",
     "Message",
     "MessageChannel",
     "MessageKind",
