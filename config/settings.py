@@ -303,6 +303,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "ConsentKind": "patients.models.Consent.Kind",
         "ConsentStatus": "patients.models.Consent.Status",
         "CoverageStatus": "patients.models.Coverage.Status",
+        "DuplicateMatch": "patients.models.DuplicateCandidate.Match",
+        "DuplicateStatus": "patients.models.DuplicateCandidate.Status",
         "DocumentCategory": "patients.models.PatientDocument.Category",
         "DocumentStatus": "patients.models.PatientDocument.Status",
         "MedicationStatus": "patients.models.MedicationStatement.Status",

@@ -116,6 +116,15 @@ def send_due_reminders(timestamp: int) -> None:
     in_every_practice(reminders.send_due)
 
 
+@app.periodic(cron="11 2 * * *")
+@app.task(queue="upkeep", queueing_lock="find_duplicates", lock="find_duplicates")
+def find_duplicates(timestamp: int) -> None:
+    from integrations.upkeep import in_every_practice
+    from patients.services.duplicates import find_duplicates
+
+    in_every_practice(find_duplicates)
+
+
 @app.periodic(cron="23 4 * * *")
 @app.task(queue="upkeep", queueing_lock="forget_admin_sessions")
 def forget_admin_sessions(timestamp: int) -> None:

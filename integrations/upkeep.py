@@ -19,7 +19,7 @@ WORKER = Actor.system("worker")
 BATCH = 500
 
 
-def in_every_practice(work: Callable[[], None]) -> None:
+def in_every_practice(work: Callable[[], object]) -> None:
     """Runs it once per practice, each in a transaction of its own; one that fails doesn't stop the others."""
 
     @wraps(work)

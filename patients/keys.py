@@ -16,6 +16,8 @@ from practices.tenancy import ActivePractice
 
 STAYS = {
     "patients.accessgrant.patient": "who was let into one chart was not let into another",
+    "patients.duplicatecandidate.first": "the pair is what was looked at, and is shown while both are charts",
+    "patients.duplicatecandidate.second": "as above",
     "patients.patient.merged_into": "an earlier merge, which is undone after this one",
     "patients.patientmerge.source": "as above",
     "patients.patientmerge.survivor": "as above",

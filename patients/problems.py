@@ -65,6 +65,16 @@ class MergeOrder(Conflict):
         super().__init__(merges=list(merges))
 
 
+class PairKnown(Conflict):
+    code = "pair_known"
+    default_detail = "These two were found or proposed already."
+
+
+class AlreadyDecided(Conflict):
+    code = "already_decided"
+    default_detail = "This was decided so already."
+
+
 class PatientArchived(Conflict):
     code = "patient_archived"
     default_detail = "This chart is archived; bring it back first."

@@ -5,6 +5,7 @@ router = Router()
 router.register("patients", views.PatientViewSet, "patient")
 router.register("tags", views.TagViewSet, "tag")
 router.register("patient-merges", views.PatientMergeViewSet, "patient-merge")
+router.register("duplicate-candidates", views.DuplicateCandidateViewSet, "duplicate-candidate")
 router.register("access-grants", views.AccessGrantViewSet, "access-grant")
 PARTS = {
     "identifiers": (views.PatientIdentifierViewSet, "patient-identifier"),

@@ -1,4 +1,5 @@
 from patients.admin.access_grants import AccessGrantAdmin
+from patients.admin.duplicates import DuplicateCandidateAdmin
 from patients.admin.patients import PatientAdmin
 
-__all__ = ["AccessGrantAdmin", "PatientAdmin"]
+__all__ = ["AccessGrantAdmin", "DuplicateCandidateAdmin", "PatientAdmin"]

@@ -6,6 +6,7 @@ from patients.models.consent import Consent
 from patients.models.contact import ContactPoint, PatientIdentifier
 from patients.models.coverage import Coverage
 from patients.models.document import PatientDocument
+from patients.models.duplicate import DuplicateCandidate
 from patients.models.legal_hold import LegalHold
 from patients.models.merge import PatientMerge, PatientMergeItem
 from patients.models.note import PatientNote
@@ -21,6 +22,7 @@ __all__ = [
     "Consent",
     "ContactPoint",
     "Coverage",
+    "DuplicateCandidate",
     "LegalHold",
     "MedicationStatement",
     "Patient",

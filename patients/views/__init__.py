@@ -5,6 +5,7 @@ from patients.views.clinical import AllergyViewSet, MedicationStatementViewSet
 from patients.views.consents import ConsentViewSet
 from patients.views.contacts import ContactPointViewSet
 from patients.views.coverages import CoverageViewSet
+from patients.views.duplicates import DuplicateCandidateViewSet
 from patients.views.identifiers import PatientIdentifierViewSet
 from patients.views.legal_holds import LegalHoldViewSet
 from patients.views.merges import PatientMergeIntoViewSet, PatientMergeViewSet
@@ -21,6 +22,7 @@ __all__ = [
     "ConsentViewSet",
     "ContactPointViewSet",
     "CoverageViewSet",
+    "DuplicateCandidateViewSet",
     "LegalHoldViewSet",
     "MedicationStatementViewSet",
     "NoteViewSet",

@@ -19,7 +19,10 @@ from tests.clients import membership_of
 from tests.factories.accounts import UserFactory
 from tests.rows import SETUP, make_row, tenant_models
 
-READ_ONLY = {"accounts.ApiKey", "audit.AuditEvent", "integrations.Message", "patients.AccessGrant"}
+READ_ONLY = {
+    *("accounts.ApiKey", "audit.AuditEvent", "integrations.Message", "patients.AccessGrant"),
+    "patients.DuplicateCandidate",
+}
 NEVER_ADDED = READ_ONLY | {"accounts.Membership", "practices.PracticePolicy"}
 NEVER_DELETED = (NEVER_ADDED - {"accounts.Membership"}) | {
     "accounts.Invitation",
