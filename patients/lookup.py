@@ -5,7 +5,7 @@ from datetime import date
 from django.core.exceptions import ValidationError
 
 from patients.contact_values import normalised_phone, region
-from patients.models import ContactPoint, PatientIdentifier
+from patients.models import ContactPoint, Patient, PatientIdentifier
 from patients.querysets import PatientQuerySet
 
 LIKE_A_NUMBER = 5
@@ -25,6 +25,13 @@ def find_patients(patients: PatientQuerySet, text: str) -> PatientQuerySet:
     if digits and (by_mrn := patients.filter(mrn=text.upper())).exists():
         return by_mrn
     return _with_number(patients, text) if digits >= LIKE_A_NUMBER else patients.search(text)
+
+
+def of_mrn(patients: PatientQuerySet, text: str) -> Patient | None:
+    """Whose number it is as written, else in capitals, as we make them. One query or two."""
+    text = text.replace("\0", "").strip()
+    exact: Patient | None = patients.filter(mrn=text).first()
+    return exact or patients.filter(mrn=text.upper()).first()
 
 
 def _with_number(patients: PatientQuerySet, text: str) -> PatientQuerySet:

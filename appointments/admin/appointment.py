@@ -20,6 +20,7 @@ from appointments.admin.forms import BookingForm, CancelForm, ReasonForm, Resche
 from appointments.models import Appointment, ResourceAllocation, StatusEvent
 from appointments.services import rules
 from appointments.transitions import MOVABLE, Action, Status, need
+from patients.admin import break_glass
 from patients.lookup import find_patients
 from patients.models import Patient
 from patients.signals import patient_data_read
@@ -278,6 +279,12 @@ class AppointmentAdmin(TenantAdmin):
         booked = services.book_for(wish, any_provider="provider" not in wish, by=current_actor())
         obj.pk, obj._state.adding = booked.pk, False
         obj.refresh_from_db()
+
+    def get_row_links(self, request: HttpRequest, row: Appointment) -> Sequence[tuple[str, str, str]]:
+        if sees(row.patient) or not break_glass.may():
+            return ()
+        url = f"{reverse('admin:patients_patient_break_glass')}?patient={row.patient_id}"
+        return (("Open the restricted chart", "emergency", url),)
 
     def get_row_actions(self, request: HttpRequest, row: Appointment) -> Sequence[RowAction]:
         if not self.has_change_permission(request, row):

@@ -83,8 +83,14 @@ class DuplicateCandidateAdmin(ReadOnlyAdmin):
     def show_status(self, row: DuplicateCandidate) -> str:
         return badge(row.get_status_display(), STATUS_COLOURS[row.status])
 
+    def get_row_links(self, request: HttpRequest, row: DuplicateCandidate) -> Sequence[tuple[str, str, str]]:
+        if not _may_decide():
+            return ()
+        both = ((row.first, row.second), (row.second, row.first))
+        return [(f"Merge into {kept.mrn}", "join", _merge_url(kept, other)) for kept, other in both]
+
     def get_row_actions(self, request: HttpRequest, row: DuplicateCandidate) -> Sequence[RowAction]:
-        if not allowed(current_actor().roles, Area.MERGE, Access.FULL):
+        if not _may_decide():
             return ()
         every = {
             "confirmed": RowAction(
@@ -105,6 +111,14 @@ def _described(patient: Patient) -> str:
 def _link(patient: Patient) -> SafeString:
     url = reverse("admin:patients_patient_change", args=[patient.pk])
     return format_html('<a href="{}" class="underline">{}</a>', url, _described(patient))
+
+
+def _may_decide() -> bool:
+    return allowed(current_actor().roles, Area.MERGE, Access.FULL)
+
+
+def _merge_url(kept: Patient, other: Patient) -> str:
+    return f"{reverse('admin:patients_patient_do', args=[kept.pk, 'merge'])}?source={other.pk}"
 
 
 def _confirm(row: DuplicateCandidate, note: str) -> None:

@@ -3,16 +3,18 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import ValidationError
-from django.http import HttpRequest
-from django.urls import reverse
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import path, reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminTextInputWidget
 
+from accounts.roles import Access, Area, allowed
 from config.api.problem import Problem
 from patients import services
-from patients.admin import chart
+from patients.admin import break_glass, chart, merging
 from patients.contact_values import normalised_email, normalised_phone, region
 from patients.lookup import find_patients
 from patients.models import ContactPoint, Patient, PatientIdentifier
@@ -113,6 +115,7 @@ class PatientAdmin(TenantAdmin):
     list_filter = ("status",)
     search_fields = ("mrn",)
     search_help_text = "Beginnings of names, or a whole MRN, phone number, email address or birth date (1984-07-30)"
+    list_before_template = "admin/break_glass_link.html"
     sortable_by = ("name", "birth", "mrn")
     ordering = ("sort_name", "id")
     inlines = (ContactInline, IdentifierInline, *chart.TABS)
@@ -210,20 +213,47 @@ class PatientAdmin(TenantAdmin):
         if request.user.has_perm("appointments.view_appointment"):
             url = f"{reverse('admin:appointments_appointment_changelist')}?patient__id__exact={row.pk}"
             links.append(("Visits", "calendar_month", url))
+        if row.merged_into_id is not None:
+            url = reverse("admin:patients_patient_change", args=[row.merged_into_id])
+            links.append(("The chart it went into", "join", url))
         return links
 
     def get_row_actions(self, request: HttpRequest, row: Patient) -> Sequence[RowAction]:
         if not self.has_change_permission(request, row):
             return ()
-        if row.status == Patient.Status.ACTIVE:
-            return (RowAction("archive", "Archive", "archive", _archive, "The chart is archived."),)
-        if row.status == Patient.Status.ARCHIVED:
-            return (RowAction("unarchive", "Bring back", "unarchive", _unarchive, "The chart is active again."),)
-        return ()
+        keeping = {
+            "active": [RowAction("archive", "Archive", "archive", _archive, "The chart is archived.")],
+            "archived": [RowAction("unarchive", "Bring back", "unarchive", _unarchive, "The chart is active again.")],
+        }
+        joining = merging.actions(row) if _may_merge() else ()
+        return [*keeping.get(row.status, ()), *joining]
+
+    def row_action_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponseBase:
+        if name in {"merge", "unmerge"} and not _may_merge():
+            raise PermissionDenied
+        return super().row_action_view(request, object_id, name)
+
+    # --- Break-glass ----------------------------------------------------------------------------
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.break_glass_view)
+        urls: list[Any] = super().get_urls()
+        return [path("break-glass/", view, name="patients_patient_break_glass"), *urls]
+
+    def break_glass_view(self, request: HttpRequest) -> HttpResponseBase:
+        return break_glass.view(request, self.admin_site)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        context = {**(extra_context or {}), "may_break_glass": break_glass.may()}
+        return super().changelist_view(request, context)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Charts are archived, never deleted."""
         return False
+
+
+def _may_merge() -> bool:
+    return allowed(current_actor().roles, Area.MERGE, Access.FULL)
 
 
 def _archive(row: Patient) -> None:

@@ -5,6 +5,7 @@ whatever names the source is made to name the survivor. Nobody's edit is lost: w
 who saves a copy read before is told so, since the row's version has moved on.
 """
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -51,6 +52,34 @@ def merge(*, survivor: Patient, source: Patient, reason: str, by: Actor) -> Pati
         _move(made, key, survivor, source)
     Patient.objects.filter(pk=source.pk).update(status=Patient.Status.MERGED, merged_into=survivor.pk)
     return made
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What a merge, or undoing one, would do. Of merging: `stay` are the rows that the source would keep; of undoing:
+    those made since, which the survivor would keep.
+    """
+
+    move: Counter[str]
+    stay: Counter[str]
+
+
+def foresee_merge(*, survivor: Patient, source: Patient, by: Actor) -> Foreseen:
+    """Does it and takes it back. Raises what `merge` does."""
+    with transaction.atomic():
+        made = merge(survivor=survivor, source=source, reason="", by=by)
+        rows = list(made.items.values_list("entity", "outcome"))
+        transaction.set_rollback(True)
+    return Foreseen(*(Counter(entity for entity, outcome in rows if outcome == each) for each in (MOVED, KEPT)))
+
+
+def foresee_reversal(*, merge: PatientMerge, by: Actor) -> Foreseen:
+    """Does it and takes it back. Raises what `reverse` does."""
+    with transaction.atomic():
+        _, since = reverse(merge=merge, by=by)
+        transaction.set_rollback(True)
+    moved = merge.items.filter(outcome=MOVED).values_list("entity", flat=True)
+    return Foreseen(Counter(moved), Counter(row.entity for row in since))
 
 
 @transaction.atomic

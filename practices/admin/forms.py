@@ -75,7 +75,7 @@ class TenantForm(RefusableMixin, forms.ModelForm):  # type: ignore[type-arg]  # 
             choices = dict(getattr(self.fields[name], "choices", None) or ())
             self.add_error(name, ValidationError(f"Stored now: {choices.get(stored, stored) or 'nothing'}"))
         self.add_error(None, ValidationError(text, code="concurrent_edit"))
-        self.data = _with(self.data, self.add_prefix("seen_version"), str(self.instance.version))
+        self.data = with_value(self.data, self.add_prefix("seen_version"), str(self.instance.version))
 
     def _update_errors(self, errors: ValidationError) -> None:
         """Django's hook for what the model's validation found; in words that name no constraint."""
@@ -85,7 +85,7 @@ class TenantForm(RefusableMixin, forms.ModelForm):  # type: ignore[type-arg]  # 
                 self.add_error(name if name in self.fields else None, error)
 
 
-def _with(data: Any, name: str, value: str) -> Any:
+def with_value(data: Any, name: str, value: str) -> Any:
     """A copy of what was posted, with another value."""
     changed = data.copy()
     changed[name] = value

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from django import forms
@@ -18,7 +19,7 @@ from django.urls import path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from config.api.problem import Conflict, Forbidden, problem_for
-from practices.admin.forms import REFUSALS, RefusableMixin
+from practices.admin.forms import REFUSALS, RefusableMixin, with_value
 
 
 class RowActionForm(RefusableMixin, forms.Form):
@@ -27,6 +28,34 @@ class RowActionForm(RefusableMixin, forms.Form):
     def __init__(self, *args: Any, row: models.Model, **kwargs: Any) -> None:
         self.row = row
         super().__init__(*args, **kwargs)
+
+    @classmethod
+    def initial_of(cls, request: HttpRequest) -> dict[str, Any]:
+        """Answers that a link to the page gives already."""
+        return {}
+
+    def asks_again(self) -> bool:
+        """Whether something has to be shown before the valid answers are acted upon."""
+        return False
+
+
+class ForeseenForm(RowActionForm):
+    """Tells first what would happen. It happens when the form is sent again and would still do the same."""
+
+    foreseen = forms.CharField(required=False, widget=forms.HiddenInput)
+    told: Sequence[str] = ()
+
+    def foresee(self) -> Sequence[str]:
+        """What would happen, in sentences; raises what doing it would."""
+        raise NotImplementedError
+
+    def asks_again(self) -> bool:
+        self.told = self.foresee()
+        shown = sha256("\n".join(self.told).encode()).hexdigest()
+        if self.cleaned_data.pop("foreseen") == shown:
+            return False
+        self.data = with_value(self.data, "foreseen", shown)
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +127,8 @@ class RowActionsMixin:
         if form is not None and not (form.is_bound and form.is_valid()):
             return self._ask(request, row, action, form)
         try:
+            if form is not None and form.asks_again():
+                return self._ask(request, row, action, form)
             with transaction.atomic():
                 action.run(row, **(form.cleaned_data if form else {}))
         except REFUSALS as refusal:
@@ -114,7 +145,8 @@ class RowActionsMixin:
     def _form(self, request: HttpRequest, row: Any, action: RowAction) -> RowActionForm | None:
         if action.form is None:
             return None
-        return action.form(request.POST if request.method == "POST" else None, row=row)
+        posted = request.POST if request.method == "POST" else None
+        return action.form(posted, row=row, initial=action.form.initial_of(request))
 
     def _ask(self, request: HttpRequest, row: Any, action: RowAction, form: RowActionForm) -> HttpResponse:
         admin: Any = self
