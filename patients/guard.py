@@ -2,7 +2,8 @@
 
 A trigger on every key that a merge moves looks at the patient and shares a lock on it, which a merge takes alone: a row
 that is being added is waited for and moved along, and one that comes later is refused. Keys themselves are checked at
-commit, too late for either. Installed after migrating where it is missing, so that a new key has it by itself.
+commit, too late for either. A row that a merge left with its patient may be saved: a visit is cancelled so. Installed
+after migrating where it is missing, so that a new key has it by itself.
 """
 
 from collections.abc import Iterator
@@ -18,12 +19,16 @@ TRIGGER = "refuse_merged_patient"
 _FUNCTION = """
 CREATE OR REPLACE FUNCTION patients_refuse_merged_{column}() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    found text;
+    found record;
 BEGIN
-    SELECT status INTO found FROM patients_patient WHERE practice_id = NEW.practice_id AND id = NEW.{column}
-        FOR KEY SHARE;
-    IF found = 'merged' THEN
-        RAISE EXCEPTION 'This patient was merged.' USING ERRCODE = 'check_violation', CONSTRAINT = '{constraint}';
+    IF TG_OP = 'UPDATE' AND OLD.{column} = NEW.{column} THEN
+        RETURN NEW;
+    END IF;
+    SELECT status, merged_into_id INTO found FROM patients_patient
+        WHERE practice_id = NEW.practice_id AND id = NEW.{column} FOR KEY SHARE;
+    IF found.status = 'merged' THEN
+        RAISE EXCEPTION 'This patient was merged.' USING ERRCODE = 'check_violation', CONSTRAINT = '{constraint}',
+            DETAIL = found.merged_into_id;
     END IF;
     RETURN NEW;
 END $$
@@ -57,7 +62,7 @@ def install(using: str, **kwargs: Any) -> None:
         return
     keys = list(missing(using))
     with connections[using].cursor() as cursor:
-        for column in sorted({key.field.column for key in keys}):
+        for column in sorted({key.field.column for key in moved_keys()}):
             cursor.execute(_FUNCTION.format(column=column, constraint=CONSTRAINT))
         for key in keys:
             table, column = key.model._meta.db_table, key.field.column

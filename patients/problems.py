@@ -33,8 +33,8 @@ class PatientMerged(Conflict):
     code = "patient_merged"
     default_detail = "This chart was merged into another; change that one."
 
-    def __init__(self, patient: Patient) -> None:
-        super().__init__(merged_into=patient.merged_into_id)
+    def __init__(self, merged_into: UUID | str | None) -> None:
+        super().__init__(merged_into=merged_into)
 
 
 class PatientErased(Conflict):

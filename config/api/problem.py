@@ -5,7 +5,7 @@ Nothing from an exception the code didn't write for a caller reaches the respons
 
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from http import HTTPStatus
@@ -285,8 +285,24 @@ def register_refusal(exception: type[BaseException], problem: Problem) -> None:
     _registered[exception] = problem
 
 
+_constraints: dict[str, Callable[[str], Problem]] = {}
+
+
+def register_constraint(name: str, refusal: Callable[[str], Problem]) -> None:
+    """Names the problem that breaking this constraint stands for, made of the detail that the database gives."""
+    _constraints[name] = refusal
+
+
+def _broken_constraint(exc: BaseException) -> Problem | None:
+    told = getattr(exc.__cause__, "diag", None)
+    refusal = _constraints.get(told.constraint_name) if told is not None and isinstance(exc, IntegrityError) else None
+    return refusal(told.message_detail or "") if refusal is not None and told is not None else None
+
+
 def _foreign_problem(exc: BaseException) -> Problem | None:
     """The apps' and Django's own exceptions, and what the database says; order matters, subclasses come first."""
+    if (broken := _broken_constraint(exc)) is not None:
+        return broken
     for exception, refusal in _registered.items():
         if isinstance(exc, exception):
             return refusal

@@ -31,7 +31,7 @@ def propose(*, first: Patient, second: Patient, reason: str, by: Actor) -> Dupli
         raise MergeOfOne
     for each in (first, second):
         if each.status == Patient.Status.MERGED:
-            raise PatientMerged(each)
+            raise PatientMerged(each.merged_into_id)
     if DuplicateCandidate.objects.of_pair(first, second).exists():
         raise PairKnown
     first, second = sorted((first, second), key=lambda each: each.pk)

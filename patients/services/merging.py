@@ -123,7 +123,7 @@ def lock(survivor: UUID, source: UUID) -> tuple[Patient, Patient]:
 def _check(survivor: Patient, source: Patient) -> None:
     for each in (survivor, source):
         if each.status == Patient.Status.MERGED:
-            raise PatientMerged(each)
+            raise PatientMerged(each.merged_into_id)
     if source.restricted and not survivor.restricted:
         raise MergeWouldReveal
 

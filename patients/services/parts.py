@@ -42,7 +42,7 @@ def remove(*, row: PatientPart | TenantModel, by: Actor) -> None:
 
 def refuse_merged(patient: Patient) -> None:
     if patient.status == Patient.Status.MERGED:
-        raise PatientMerged(patient)
+        raise PatientMerged(patient.merged_into_id)
     if patient.erased_at is not None:
         raise PatientErased
 

@@ -6,7 +6,7 @@ import pytest
 from django.db import IntegrityError, connection, models, transaction
 from django.db.models import UniqueConstraint
 
-from appointments.models import Appointment
+from appointments.models import Appointment, GroupVisit
 from audit.models import AuditEvent
 from patients import guard
 from patients.keys import STAYS, PatientKey, moved_keys, patient_keys
@@ -253,3 +253,29 @@ def test_value_that_both_have_comes_back_where_it_was(practice: Practice, ada: P
         merging.reverse(merge=merge, by=SETUP)
         assert photograph(PatientIdentifier, Patient) == before
         assert PatientIdentifier.objects.get(pk=own.pk).value == theirs.value
+
+
+def test_what_only_postgresql_refuses_says_where_the_chart_went(
+    owner: MemberClient, practice: Practice, ada: Patient, other: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the merge commits between the service's look at the patient and its INSERT."""
+    with practice_scope(practice, actor=SETUP):
+        merging.merge(survivor=ada, source=other, reason="Same", by=SETUP)
+    monkeypatch.setattr("patients.services.contacts.refuse_merged", lambda patient: None)
+    late = owner.post(f"{PATIENTS}/{other.pk}/contacts", {"kind": "email", "value": "a@b.test"})
+    assert (late.status_code, late.json()["code"], late.json()["merged_into"]) == (409, "patient_merged", str(ada.pk))
+
+
+def test_seat_that_both_have_is_kept_and_given_up_by_cancelling(
+    owner: MemberClient, practice: Practice, ada: Patient, other: Patient
+) -> None:
+    with practice_scope(practice, actor=SETUP):
+        group = make_row(GroupVisit, seats=3, taken=2)
+        shared = {name: getattr(group, name) for name in ("appointment_type", "provider", "location", "start", "end")}
+        seats = [make_row(Appointment, patient=patient, group=group, **shared) for patient in (ada, other)]
+    kept = owner.post(into(ada), body(other)).json()["kept"]
+    assert [(each["entity"], each["id"]) for each in kept] == [("appointments.appointment", str(seats[1].pk))]
+    cancelled = owner.post(f"/api/v1/appointments/{seats[1].pk}/cancel")
+    assert (cancelled.status_code, cancelled.json().get("status")) == (200, "cancelled")
+    with practice_scope(practice, actor=SETUP):
+        assert (GroupVisit.objects.get().taken, Appointment.objects.get(pk=seats[0].pk).group_id) == (1, group.pk)

@@ -88,3 +88,16 @@ def test_nothing_that_is_added_during_a_merge_is_lost(practice: Practice) -> Non
     with practice_scope(practice, actor=SETUP):
         assert {str(pk) for pk in ContactPoint.objects.filter(patient=survivor).values_list("pk", flat=True)} == added
         assert not ContactPoint.objects.filter(patient=source).exists()
+
+
+def test_one_of_two_primary_coverages_is_added(practice: Practice) -> None:
+    with practice_scope(practice, actor=SETUP):
+        path = f"{PATIENTS}/{PatientFactory.create().pk}/coverages"
+    members = [client_for("front_desk", practice) for _ in range(3)]
+
+    def adding(member: MemberClient) -> Callable[[], Any]:
+        return lambda: member.post(path, {"payer": "Equitable", "member_id": "EQ-1815"})
+
+    answers = at_once(*(adding(member) for member in members))
+    assert [answer.status_code for answer in answers] == [201, 400, 400]
+    assert {answer.json()["errors"][0]["code"] for answer in answers[1:]} == {"primary_taken"}
