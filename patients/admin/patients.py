@@ -17,6 +17,7 @@ from patients import services
 from patients.admin import break_glass, chart, merging
 from patients.contact_values import normalised_email, normalised_phone, region
 from patients.lookup import find_patients
+from patients.minors import guardians_on, is_minor_on, practice_day
 from patients.models import ContactPoint, Patient, PatientIdentifier
 from patients.problems import PossibleDuplicate
 from patients.querysets import PatientQuerySet
@@ -119,7 +120,7 @@ class PatientAdmin(TenantAdmin):
     sortable_by = ("name", "birth", "mrn")
     ordering = ("sort_name", "id")
     inlines = (ContactInline, IdentifierInline, *chart.TABS)
-    readonly_fields = ("mrn", "show_status")
+    readonly_fields = ("mrn", "show_status", "show_guardians")
     person = (
         ("given_name", "family_name"),
         ("preferred_name", "pronouns"),
@@ -134,7 +135,7 @@ class PatientAdmin(TenantAdmin):
     )
     fieldsets = (
         (None, {"fields": person}),
-        ("Chart", {"fields": (("mrn", "show_status"), "restricted", "deceased_at")}),
+        ("Chart", {"fields": (("mrn", "show_status"), "show_guardians", "restricted", "deceased_at")}),
     )
 
     # --- Reading --------------------------------------------------------------------------------
@@ -175,6 +176,15 @@ class PatientAdmin(TenantAdmin):
     @admin.display(description="Status")
     def show_status(self, row: Patient) -> str:
         return badge(row.get_status_display(), STATUS_COLOURS[row.status])
+
+    @admin.display(description="Of age")
+    def show_guardians(self, row: Patient) -> str:
+        """For a minor: who decides for them today."""
+        today = practice_day()
+        if not is_minor_on(row, today):
+            return "Yes" if row.birth_date else "Not known"
+        named = [f"{each} ({each.get_authority_display().lower()})" for each in guardians_on(row, today)]
+        return f"No. {'; '.join(named) or 'Nobody is noted who decides for them'}."
 
     # --- Writing --------------------------------------------------------------------------------
 

@@ -1,5 +1,3 @@
-from datetime import date
-
 from django.db import models
 from django.db.models import Q
 
@@ -108,8 +106,3 @@ class RelatedPerson(PatientPart):
         self.email = kept_email(self.email, "email") if self.email else ""
         if self.guardian and not self.authority:
             raise refused("authority", "authority_required", "A guardian needs authority: for treatment, or full.")
-
-    def is_guardian_on(self, day: date) -> bool:
-        """Whether this person decides for the patient on this day of the practice's."""
-        begun = self.period_start is None or self.period_start <= day
-        return self.guardian and begun and (self.period_end is None or day <= self.period_end)
