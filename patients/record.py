@@ -12,6 +12,7 @@ from practices.encryption import BlindIndexField
 from practices.models import Practice
 
 LEFT_OUT = {
+    "patients.duplicatecandidate": "names the chart of somebody else who is like them",
     "patients.patientname": "words of the names, which the patient's own row has",
 }
 """Models whose rows are not in it, and why. Whatever isn't named here is in it."""

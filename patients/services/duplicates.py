@@ -7,7 +7,8 @@ from django.utils import timezone
 
 from patients.duplicate_search import Pair, likely_pairs
 from patients.models import DuplicateCandidate, Patient
-from patients.problems import AlreadyDecided, MergeOfOne, PairKnown, PatientMerged
+from patients.problems import AlreadyDecided, MergeOfOne, PairKnown
+from patients.services.parts import refuse_merged
 from practices.tenancy import Actor
 
 MOST_OPEN = 1000
@@ -26,12 +27,11 @@ def find_duplicates() -> int:
 
 @transaction.atomic
 def propose(*, first: Patient, second: Patient, reason: str, by: Actor) -> DuplicateCandidate:
-    """Raises MergeOfOne, PatientMerged, PairKnown."""
+    """Raises MergeOfOne, PatientMerged, PatientErased, PairKnown."""
     if first.pk == second.pk:
         raise MergeOfOne
     for each in (first, second):
-        if each.status == Patient.Status.MERGED:
-            raise PatientMerged(each.merged_into_id)
+        refuse_merged(each)
     if DuplicateCandidate.objects.of_pair(first, second).exists():
         raise PairKnown
     first, second = sorted((first, second), key=lambda each: each.pk)

@@ -18,7 +18,8 @@ from django.utils import timezone
 
 from patients.keys import PatientKey, moved_keys
 from patients.models import Patient, PatientMerge, PatientMergeItem
-from patients.problems import AlreadyReversed, MergeOfOne, MergeOrder, MergeWouldReveal, PatientErased, PatientMerged
+from patients.problems import AlreadyReversed, MergeOfOne, MergeOrder, MergeWouldReveal, PatientErased
+from patients.services.parts import refuse_merged
 from practices.querysets import AnnouncedQuerySet
 from practices.tenancy import Actor
 
@@ -35,7 +36,7 @@ class Row:
 def merge(*, survivor: Patient, source: Patient, reason: str, by: Actor) -> PatientMerge:
     """`source` becomes `merged`, and all that is the survivor's now. Names and dates of the survivor stay.
 
-    Raises MergeOfOne, PatientMerged, MergeWouldReveal.
+    Raises MergeOfOne, PatientMerged, PatientErased, MergeWouldReveal.
     """
     survivor, source = lock(survivor.pk, source.pk)
     _check(survivor, source)
@@ -122,8 +123,7 @@ def lock(survivor: UUID, source: UUID) -> tuple[Patient, Patient]:
 
 def _check(survivor: Patient, source: Patient) -> None:
     for each in (survivor, source):
-        if each.status == Patient.Status.MERGED:
-            raise PatientMerged(each.merged_into_id)
+        refuse_merged(each)
     if source.restricted and not survivor.restricted:
         raise MergeWouldReveal
 
