@@ -11,9 +11,10 @@ from tests.benchmarks.free_times import free_times
 from tests.benchmarks.load import require_wrk
 from tests.benchmarks.place import Place, Size, close, enter_django, open_place
 from tests.benchmarks.report import HEADINGS, comparison_lines, publish
+from tests.benchmarks.search import search
 from tests.benchmarks.traffic import Traffic
 
-MODES = ("compare", "flat", "free-times", "memory", "workers", "startup", "audit", "seed")
+MODES = ("compare", "flat", "free-times", "search", "memory", "workers", "startup", "audit", "seed")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -23,6 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if chosen.mode == "flat":
         sizes = [Size(patients, 4 * patients) for patients in (chosen.small, chosen.large)]
         modes.flat(sizes, rounds=chosen.rounds, seconds=chosen.seconds, into_docs=chosen.publish)
+        return
+    if chosen.mode == "search":
+        search((chosen.small, chosen.large), rounds=chosen.rounds, seconds=chosen.seconds, into_docs=chosen.publish)
         return
     if chosen.mode == "free-times":
         visits = (chosen.small, chosen.large)
@@ -55,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
             f"--{name}",
             type=int,
             default=patients,
-            help="patients of flat (each with four visits), visits of free-times",
+            help="patients of flat (each with four visits) and search, visits of free-times",
         )
     parser.add_argument("--publish", action="store_true", help="write the table into docs/performance.md as well")
     return parser

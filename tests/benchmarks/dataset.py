@@ -149,13 +149,13 @@ def _add_patient(rows: Rows, practice_id: UUID, random: Random, number: int, giv
     patient.language = random.choice(("en", "en", "es", "de", "fr"))
     patient.birth_date = datetime(1930, 1, 1, tzinfo=UTC).date() + timedelta(days=random.randrange(34_000))
     patient.prepare()
-    rows["patients_patient"].append(_values(patient))
-    rows["patients_patientname"] += [_values(word) for word in PatientName.of(patient)]
+    rows["patients_patient"].append(column_values(patient))
+    rows["patients_patientname"] += [column_values(word) for word in PatientName.of(patient)]
     contacts = {"phone": f"+1212555{random.randrange(10_000):04}", "email": f"patient{number}@example.test"}
     for kind, share in (("phone", 0.95), ("email", 0.7)):
         if random.random() < share:
             contact = ContactPoint(practice_id=practice_id, patient_id=patient.pk, kind=kind, value=contacts[kind])
-            rows["patients_contactpoint"].append(_values(contact))
+            rows["patients_contactpoint"].append(column_values(contact))
 
 
 def _add_visits(
@@ -195,9 +195,9 @@ class Visits:
 
         self.now, self.random = now, random
         self.notes = Appointment._meta.get_field("notes")
-        self.visit = _values(Appointment(practice_id=practice_id, time_zone=zone, status="booked"))
-        self.allocation = _values(ResourceAllocation(practice_id=practice_id))
-        self.event = _values(StatusEvent(practice_id=practice_id, action="book", to_status="booked"))
+        self.visit = column_values(Appointment(practice_id=practice_id, time_zone=zone, status="booked"))
+        self.allocation = column_values(ResourceAllocation(practice_id=practice_id))
+        self.event = column_values(StatusEvent(practice_id=practice_id, action="book", to_status="booked"))
         self.rows: Rows = {name: [] for name in COPIED[3:]}
 
     def add(self, rule: Any, kind: Any, patient_id: UUID, start: datetime) -> None:
@@ -238,7 +238,7 @@ class Visits:
             visit["notes"] = self.notes.seal(visit["id"], "Blood pressure check").raw
 
 
-def _values(instance: Any) -> dict[str, Any]:
+def column_values(instance: Any) -> dict[str, Any]:
     """Column -> what the database keeps, encrypted and indexed fields filled as saving would."""
     values = {}
     for field in instance._meta.concrete_fields:
