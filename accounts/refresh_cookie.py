@@ -23,7 +23,7 @@ def given_token(request: HttpRequest, in_body: str | None) -> tuple[str, bool]:
 
     Raises Forbidden for a cookie from a page that isn't ours, ValidationProblem when there is none at all.
     """
-    if in_body:
+    if in_body is not None:
         return in_body, False
     cookie = request.COOKIES.get(NAME, "")
     if not cookie:

@@ -1,3 +1,4 @@
+import re
 from typing import Any, ClassVar
 
 from rest_framework import serializers
@@ -36,6 +37,17 @@ class SecretField(TextField):
         super().__init__(**kwargs)
 
 
+class RefreshTokenField(SecretField):
+    """Any text: what can't be a token is refused like one that isn't good, since a client does the same about it."""
+
+    control = re.compile("(?!)")  # matches nothing
+
+    def __init__(self) -> None:
+        super().__init__(
+            required=False, allow_blank=True, max_length=None, help_text="Left out, the cookie's is taken."
+        )
+
+
 class TokenRequest(StrictSerializer):
     """OAuth2's password and refresh_token grants; what OAuth2 clients send beside them is accepted and ignored."""
 
@@ -48,7 +60,7 @@ class TokenRequest(StrictSerializer):
         help_text="Code of the authenticator app, or a recovery code; needed once one is set up (401 `otp_required`).",
     )
     practice = TextField(required=False, max_length=60, help_text="Id or slug; needed by members of several practices.")
-    refresh_token = SecretField(required=False, help_text="Left out, the cookie's is taken.")
+    refresh_token = RefreshTokenField()
     cookie = BooleanField(default=False, help_text=COOKIE)
     device_token = SecretField(required=False, max_length=400, help_text=DEVICE)
     scope = TextField(required=False, allow_blank=True, max_length=1000, help_text="Ignored.")
@@ -104,7 +116,7 @@ class TokenResponse(serializers.Serializer[Login]):
 
 
 class LogoutRequest(StrictSerializer):
-    refresh_token = SecretField(required=False, help_text="Left out, the cookie's is taken.")
+    refresh_token = RefreshTokenField()
 
 
 class SwitchPracticeRequest(StrictSerializer):

@@ -97,7 +97,7 @@ class TokenView(APIView):
             body = {}
         if body.get("grant_type") == "refresh_token":
             with suppress(TokenError):
-                token = body.get("refresh_token") or request.COOKIES.get(refresh_cookie.NAME, "")
+                token = body.get("refresh_token", request.COOKIES.get(refresh_cookie.NAME, ""))
                 return [throttling.user_limit(read_refresh_token(token).user_id)]
         known = body.get("device_token")
         account = self.get_limited_account(request)

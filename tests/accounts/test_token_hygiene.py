@@ -77,7 +77,8 @@ FORGED: dict[str, Callable[[str], str]] = {
     "not ascii": lambda t: "ÿ.y.z",
     "null byte": lambda t: "\0.\0.\0",
     "no base64": lambda t: "%%%.%%%.%%%",
-    "very long": lambda t: t + "x" * 4000,
+    "very long": lambda t: t + "x" * 8000,
+    "line break": lambda t: f"\n{t}",
     "nested deeply": lambda t: f"{part(b'[' * 2500)}.x.y",
     "header is a list": lambda t: f"{part([1])}.{t.split('.')[1]}.x",
     "header is no JSON": lambda t: f"{part(b'{')}.{t.split('.')[1]}.x",
@@ -145,8 +146,7 @@ def test_forged_token_is_refused_wherever_it_is_shown(practice: Practice, settin
         answer = APIClient().get(path, headers={"Authorization": f"Bearer {access}"})
         assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")
     answer = renew(refresh)
-    unreadable = not refresh or "\0" in refresh or len(refresh) > 4096
-    assert answer.status_code == (400 if unreadable else 401)
+    assert answer.status_code == (400 if "\0" in refresh else 401)  # no body may hold that character
     assert answer["Content-Type"] == "application/problem+json"
     assert APIClient().post("/api/v1/auth/logout", {"refresh_token": refresh or "x"}).status_code in {204, 400}
     assert client.get(ME).status_code == 200
