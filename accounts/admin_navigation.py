@@ -131,6 +131,7 @@ def account_links(request: HttpRequest) -> list[dict[str, str]]:
     links = [
         {"title": "Change password", "link": reverse("admin:password_change")},
         {"title": "Second factor", "link": reverse("admin:second_factor")},
+        {"title": "Your logins", "link": reverse("admin:logins")},
     ]
     if request.session.get(SEVERAL):
         links.insert(0, {"title": "Switch practice", "link": reverse("admin:practice")})

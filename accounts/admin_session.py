@@ -4,6 +4,7 @@ In a practice it has a row among its user's logins as well, by which they see an
 """
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -23,6 +24,8 @@ from practices.middleware import SESSION_PRACTICE
 from practices.tenancy import Actor, practice_scope
 
 BEGAN, SEEN, ENDED = "began_at", "seen_at", "ended_because"
+DEVICE, ADDRESS = "device", "address"
+"""In the session: whence it was begun, for a list of logins that no practice has a row of."""
 LOGIN = "login_id"
 """In the session: the row of the login in the practice that is chosen."""
 PROVEN = "second_factor"
@@ -32,8 +35,10 @@ WRITTEN_EVERY_SECONDS = 30
 """Being seen again is written no more often, so that not every click writes a row; somebody may go so much earlier."""
 
 
-def begin(session: SessionBase) -> None:
+def begin(request: HttpRequest) -> None:
+    session, origin = request.session, origin_of(request)
     session[BEGAN] = session[SEEN] = _now()
+    session[DEVICE], session[ADDRESS] = device_name(origin.user_agent), origin.ip
 
 
 def end_if_over(request: HttpRequest) -> None:
@@ -43,6 +48,15 @@ def end_if_over(request: HttpRequest) -> None:
         end(request, reason)
     elif now - session[SEEN] >= WRITTEN_EVERY_SECONDS:
         session[SEEN] = now
+
+
+def is_over(content: Mapping[str, Any]) -> bool:
+    """For the content of any session of the admin."""
+    return bool(_why_over(content, _now()))
+
+
+def seen_at(content: Mapping[str, Any]) -> datetime:
+    return datetime.fromtimestamp(_time(content.get(SEEN)), UTC)
 
 
 def end(request: HttpRequest, reason: str) -> None:
@@ -96,10 +110,12 @@ def is_revoked(request: HttpRequest) -> bool:
         return not RefreshSession.objects.filter(pk=login, revoked_at=None).exists()
 
 
-def goes_on(request: HttpRequest, user: User) -> None:
-    """This login, when all of the user's have just ended. `user` has the new password or token version."""
+def goes_on(request: HttpRequest, user: User, membership: Membership | None = None) -> None:
+    """This login, when all of the user's have just ended. `user` has the new password or token version, `membership` is
+    in the practice that is chosen; the request knows it but on the pages without a scope.
+    """
     update_session_auth_hash(request, user)
-    membership = getattr(request, "membership", None)
+    membership = membership or getattr(request, "membership", None)
     if membership is not None:
         enter(request, membership, user)
 
@@ -130,7 +146,7 @@ def _why_revoked(request: HttpRequest) -> str:
     return REVOKED if request.path_info in settings.UNSCOPED_PATHS and is_revoked(request) else ""
 
 
-def _why_over(session: SessionBase, now: int) -> str:
+def _why_over(session: SessionBase | Mapping[str, Any], now: int) -> str:
     """Empty for one that goes on. One without the times is none that `begin` was called for."""
     began, seen = (_time(session.get(name)) for name in (BEGAN, SEEN))
     if now - began >= settings.ADMIN_SESSION_LIFETIME.total_seconds():

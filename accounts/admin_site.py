@@ -23,6 +23,7 @@ from accounts.admin_autocomplete import AutocompleteView
 from accounts.admin_invitation import accept_invitation
 from accounts.admin_login import LoginForm, NewPassword, log_in, too_many_attempts
 from accounts.admin_login import choose as choose_practice
+from accounts.admin_logins import logins_page
 from accounts.admin_second_factor import PasswordStep, code_step, setting_up
 from accounts.admin_session import explain_end
 from accounts.models import User
@@ -96,6 +97,7 @@ class PracticeAdminSite(UnfoldAdminSite):
         urls = [each for each in super().get_urls() if getattr(each, "name", "") != "view_on_site"]
         return [
             path("practice/", never_cache(self.choose), name="practice"),
+            path("logins/", never_cache(self.logins), name="logins"),
             path("forgot-password/", never_cache(self.forgot_password), name="admin_password_reset"),  # unfold's name
             path("password-reset/", never_cache(self.password_reset), name="password_reset"),
             path("login/code/", never_cache(self.code), name="login_code"),
@@ -106,6 +108,9 @@ class PracticeAdminSite(UnfoldAdminSite):
 
     def choose(self, request: HttpRequest) -> HttpResponseBase:
         return choose_practice(request, self)
+
+    def logins(self, request: HttpRequest) -> HttpResponseBase:
+        return logins_page(request, self)
 
     def forgot_password(self, request: HttpRequest) -> HttpResponseBase:
         return admin_password_reset.ask(request, self)

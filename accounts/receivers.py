@@ -16,7 +16,7 @@ def connect() -> None:
 
 def on_admin_login(sender: object, request: HttpRequest | None = None, **kwargs: Any) -> None:
     if request is not None:
-        admin_session.begin(request.session)
+        admin_session.begin(request)
 
 
 def on_admin_logout(sender: object, request: HttpRequest | None = None, **kwargs: Any) -> None:

@@ -114,6 +114,7 @@ UNSCOPED_PATHS = [
     f"{ADMIN_PATH}login/",
     f"{ADMIN_PATH}login/code/",
     f"{ADMIN_PATH}practice/",
+    f"{ADMIN_PATH}logins/",
     f"{ADMIN_PATH}forgot-password/",
     f"{ADMIN_PATH}password-reset/",
     f"{ADMIN_PATH}invitation/",

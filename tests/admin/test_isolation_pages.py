@@ -90,7 +90,7 @@ def test_own_rows_have_pages(world: World) -> None:
 
 def test_no_page_names_anything_of_another_practice(world: World) -> None:
     secrets = world.secrets()
-    addresses = ["/admin/", "/admin/password_change/", "/admin/practice/"]
+    addresses = ["/admin/", "/admin/password_change/", "/admin/practice/", "/admin/logins/"]
     for model in registered():
         addresses += [url(model, "changelist"), f"{url(model, 'changelist')}?q=a", url(model, "add")]
         if row := world.ours.get(model._meta.label):
@@ -202,7 +202,7 @@ def test_sweep_is_not_empty() -> None:
     assert "view_on_site" not in names
     known = {"index", "practice", "login", "logout", "password_change", "password_change_done", "autocomplete"}
     known |= {"jsi18n", "search", "app_list", "admin_password_reset", "password_reset", "invitation"}
-    known |= {"login_code", "second_factor", "audit_auditevent_accesses"}
+    known |= {"login_code", "second_factor", "logins", "audit_auditevent_accesses"}
     known |= {"patients_patient_break_glass"}  # test_merging.py
     for model in registered():
         meta = model._meta
