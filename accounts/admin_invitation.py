@@ -61,9 +61,7 @@ def accept_invitation(request: HttpRequest, site: "PracticeAdminSite") -> HttpRe
             return redirect("admin:login")
     context = {**site.each_context(request), "form": form, "title": "Accept the invitation", "button": "Accept"}
     status = 400 if form.is_bound else 200
-    response = TemplateResponse(request, "admin/password_reset.html", context, status=status)
-    response["Referrer-Policy"] = "no-referrer"
-    return response
+    return TemplateResponse(request, "admin/password_reset.html", context, status=status)
 
 
 def _accepted(request: HttpRequest, form: AcceptForm) -> str | None:

@@ -62,9 +62,7 @@ def choose(request: HttpRequest, site: "PracticeAdminSite") -> HttpResponseBase:
     if request.method == "POST" and form.is_valid() and not _slow_down(request, "") and _chosen(request, form):
         messages.success(request, DONE)
         return redirect("admin:login")
-    response = _page(request, site, form, title="Choose a new password", button="Set the password")
-    response["Referrer-Policy"] = "no-referrer"
-    return response
+    return _page(request, site, form, title="Choose a new password", button="Set the password")
 
 
 def _chosen(request: HttpRequest, form: ChooseForm) -> bool:

@@ -74,7 +74,7 @@ def test_link_opens_a_page_that_takes_in_a_new_user(practice: Practice) -> None:
     token = token_of(practice, row)
     assert f"{settings.PUBLIC_URL}{ACCEPT}" == settings.INVITATION_URL
     page = Client().get(ACCEPT)
-    assert (page.status_code, page["Referrer-Policy"]) == (200, "no-referrer")
+    assert (page.status_code, page["Referrer-Policy"]) == (200, "same-origin")
     assert 'src="/static/accounts/link.js"' in page.content.decode()
     weak = Client().post(ACCEPT, {"token": token, "name": "N", "password": "password"})
     assert (weak.status_code, set(errors_of(weak))) == (400, {"password"})

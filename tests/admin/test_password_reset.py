@@ -50,7 +50,7 @@ def test_link_opens_a_page_that_sets_the_password_once(user: User) -> None:
     assert (page.status_code, page["Cache-Control"], page["Referrer-Policy"]) == (
         200,
         "max-age=0, no-cache, no-store, must-revalidate, private",
-        "no-referrer",
+        "same-origin",
     )
     assert 'src="/static/accounts/link.js"' in page.content.decode()
     weak = choose(token, "password1234")
