@@ -1,6 +1,6 @@
 """The triggers that note every change of a tenant's row in `audit_change`, whoever makes it and however.
 
-Installed after migrating, on every table of a TenantModel that lacks them, so that a new table has them by itself.
+Installed after migrating, on every table of a TenantModel that lacks them or has others; so a new table gets its own.
 """
 
 from collections.abc import Iterator
@@ -21,8 +21,9 @@ STAMPS = BOOKKEEPING & {"updated_at", "version", "last_used_at"}
 """A row in which nothing else moved was used, not changed."""
 
 _FOUND = """
-SELECT tgname, CASE WHEN tgfoid::regproc::text LIKE 'audit\\_note\\_%%' AND tgqual IS NULL THEN tgenabled END
-FROM pg_trigger WHERE tgrelid = %s::regclass AND tgname LIKE 'audit\\_%%'
+SELECT tgname, CASE WHEN pronamespace = 'public'::regnamespace THEN pg_get_triggerdef(t.oid) END, tgenabled
+FROM pg_trigger AS t JOIN pg_proc AS p ON p.oid = tgfoid
+WHERE tgrelid = %s::regclass AND tgname LIKE 'audit\\_%%'
 """
 _SHAPE = """
 SELECT sha256(convert_to(string_agg(attname || ' ' || format_type(atttypid, NULL), ',' ORDER BY attnum), 'UTF8'))
@@ -54,7 +55,7 @@ def audited_entities() -> list[str]:
 
 
 def statements(model: type[models.Model]) -> dict[str, str]:
-    """Trigger name -> the SQL that makes it."""
+    """Trigger name -> the SQL that makes it, to the letter as PostgreSQL tells it again."""
     meta = model._meta
     stamped = any(field.attname == "last_used_at" for field in meta.concrete_fields)
     update = (
@@ -65,7 +66,7 @@ def statements(model: type[models.Model]) -> dict[str, str]:
     note = f"audit_note_change('{meta.label_lower}')"
     kinds = {"insert": ("NEW TABLE AS changed", note), "update": update, "delete": ("OLD TABLE AS changed", note)}
     return {
-        f"audit_{kind}": f"CREATE TRIGGER audit_{kind} AFTER {kind.upper()} ON {meta.db_table}"
+        f"audit_{kind}": f"CREATE TRIGGER audit_{kind} AFTER {kind.upper()} ON public.{meta.db_table}"
         f" REFERENCING {tables} FOR EACH STATEMENT EXECUTE FUNCTION {function}"
         for kind, (tables, function) in kinds.items()
     }
@@ -76,16 +77,23 @@ def _stamps(model: type[models.Model]) -> str:
 
 
 def problems(using: str = "default") -> Iterator[tuple[str, str]]:
-    """(table, trigger) for each that is missing or switched off."""
+    """(table, trigger) for each that is missing, another than it should be, or switched off."""
     with connections[using].cursor() as cursor:
         for model in noted_models():
-            cursor.execute(_FOUND, [model._meta.db_table])
-            found = dict(cursor.fetchall())
-            yield from ((model._meta.db_table, name) for name in statements(model) if found.get(name) != "A")
+            found = _found(model, cursor)
+            for name, sql in statements(model).items():
+                if found.get(name) != (sql, "A"):
+                    yield model._meta.db_table, name
+
+
+def _found(model: type[models.Model], cursor: Any) -> dict[str, tuple[str, str]]:
+    """Trigger name -> its definition, and how it is switched."""
+    cursor.execute(_FOUND, [model._meta.db_table])
+    return {name: (definition, enabled) for name, definition, enabled in cursor.fetchall()}
 
 
 def install(using: str, **kwargs: Any) -> None:
-    """Where they are missing, and a first record of the rows that are there already. Run by the owner's login only."""
+    """Where they are missing or others, and a first record of the rows there are. Run by the owner's login only."""
     connection = connections[using]
     if using != "owner" or "audit_change" not in (tables := set(connection.introspection.table_names())):
         return
@@ -100,12 +108,11 @@ def _install_on(model: type[TenantModel], using: str) -> None:
     """Each with ALWAYS, so that roles for replication don't pass by it."""
     table = model._meta.db_table
     with connections[using].cursor() as cursor:
-        cursor.execute(_FOUND, [table])
-        found = dict(cursor.fetchall())
+        found = _found(model, cursor)
         for name, sql in statements(model).items():
-            if name not in found:
-                cursor.execute(sql)
-            if found.get(name) != "A":
+            if name not in found or found[name][0] != sql:
+                cursor.execute(sql.replace("CREATE", "CREATE OR REPLACE", 1))
+            if found.get(name) != (sql, "A"):
                 cursor.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}")
 
 

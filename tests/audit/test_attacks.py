@@ -225,6 +225,15 @@ def test_every_attack_is_found(sealed: Practice) -> None:
         "ALTER TABLE patients_patient DISABLE TRIGGER audit_update",
         "ALTER TABLE audit_auditevent ENABLE TRIGGER append_only",
         "DROP TRIGGER append_only ON audit_seal",
+        *(
+            f"CREATE OR REPLACE TRIGGER audit_update AFTER UPDATE ON practices_location REFERENCING {tables}"
+            f" FOR EACH STATEMENT EXECUTE FUNCTION {function};"
+            " ALTER TABLE practices_location ENABLE ALWAYS TRIGGER audit_update"
+            for tables, function in (
+                ("OLD TABLE AS replaced NEW TABLE AS changed", "audit_note_touch('practices.location', 'city')"),
+                ("NEW TABLE AS changed", "audit_note_change('practices.nowhere')"),
+            )
+        ),
         "ALTER TABLE audit_auditevent NO FORCE ROW LEVEL SECURITY",
         "GRANT DELETE ON audit_auditevent TO practice_runtime",
         "GRANT SELECT ON audit_change TO practice_runtime",

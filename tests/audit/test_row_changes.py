@@ -68,10 +68,15 @@ def test_table_without_them_is_noticed_and_mended() -> None:
         cursor.execute("DROP TRIGGER audit_update ON patients_patient")
         cursor.execute("ALTER TABLE practices_location DISABLE TRIGGER audit_delete")
         cursor.execute("ALTER TABLE practices_closure ENABLE TRIGGER audit_insert")  # not for replication roles
+        cursor.execute(
+            "CREATE OR REPLACE TRIGGER audit_insert AFTER INSERT ON practices_resource REFERENCING NEW TABLE AS changed"
+            " FOR EACH STATEMENT EXECUTE FUNCTION audit_note_change('practices.location')"
+        )
         assert set(triggers.problems("owner")) == {
             ("patients_patient", "audit_update"),
             ("practices_location", "audit_delete"),
             ("practices_closure", "audit_insert"),
+            ("practices_resource", "audit_insert"),
         }
         triggers.install("owner")
         assert list(triggers.problems("owner")) == []
