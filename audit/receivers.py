@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from audit import changes
 from audit.models import AuditEvent
 from audit.recording import record, record_apart, record_on_platform, record_seen
+from patients.models import Patient
 from patients.signals import patient_data_exported, patient_data_read
 from practices import signals
 from practices.tenancy import Scope
@@ -144,13 +145,18 @@ def _patients(model: type[models.Model], ids: list[UUID], using: str) -> dict[UU
 
 
 def _target(request: HttpRequest) -> tuple[str, UUID | None]:
-    """The model and id that a refused request was about, as far as its route says."""
+    """The model and id that a refused request was about, as far as its route says: of all of a chart's rows of a kind,
+    the chart.
+    """
     match = request.resolver_match
     if match is None:
         return "", None
+    row = match.kwargs.get("pk") or match.kwargs.get("object_id")
+    if row is None and (patient := match.kwargs.get("patient_id")):
+        return Patient._meta.label_lower, _uuid(patient)
     view = getattr(match.func, "cls", None) or getattr(match.func, "view_class", None)
     model = getattr(getattr(view, "queryset", None), "model", None)
-    return model._meta.label_lower if model else "", _uuid(match.kwargs.get("pk") or match.kwargs.get("object_id"))
+    return model._meta.label_lower if model else "", _uuid(row)
 
 
 def _uuid(text: object) -> UUID | None:

@@ -40,6 +40,7 @@ def review(*, grant: AccessGrant, note: str = "", by: Actor) -> AccessGrant:
     """Raises AlreadyReviewed, Forbidden for who took it."""
     if grant.user_id == by.id:
         raise Forbidden("Somebody else has to review what you did.")
+    grant = AccessGrant.objects.select_for_update(of=("self",), no_key=True).get(pk=grant.pk)
     if grant.reviewed_at is not None:
         raise AlreadyReviewed
     grant.reviewed_at, grant.reviewed_by_id, grant.review_note = timezone.now(), by.id, note

@@ -30,6 +30,7 @@ class PatientAccessGrantViewSet(CreateMixin[AccessGrant]):
     serializer_class = AccessGrantRequest
     read_serializer_class = AccessGrantSerializer
     auth_limited = True
+    idempotent = False  # or a hash of the body would be kept, from which the password in it could be guessed
     patient: Patient
 
     def get_limited_account(self, request: Request) -> str | None:

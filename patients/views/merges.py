@@ -2,6 +2,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -12,6 +13,7 @@ from config.api.concurrency import check_if_match
 from config.api.problem import NotFound
 from config.api.serializers import NoBody
 from config.api.views import CreateMixin, ListMixin, RetrieveMixin
+from patients.access import sees_restricted
 from patients.models import Patient, PatientMerge
 from patients.serializers.merges import MergeRequest, MergeResponse, PatientMergeSerializer, ReversalResponse
 from patients.services import merging
@@ -70,6 +72,14 @@ class PatientMergeViewSet(ListMixin[PatientMerge], RetrieveMixin[PatientMerge]):
         "reverse": (Area.MERGE, Access.FULL),
     }
     lock_rows = False
+
+    def get_queryset(self) -> QuerySet[PatientMerge]:
+        """An API key may be for merges, and never sees a restricted chart."""
+        merges, actor = super().get_queryset(), acting()
+        if sees_restricted(actor):
+            return merges
+        visible = Patient.objects.visible_to(actor)
+        return merges.filter(survivor__in=visible, source__in=visible)
 
     def record_read(self, data: Any) -> None:
         _record(data)

@@ -8,8 +8,9 @@ from django.utils import timezone
 
 from appointments.models import Appointment
 from audit.models import AuditEvent
-from integrations.models import EventLog
+from integrations.models import EventLog, IdempotencyKey
 from patients.models import AccessGrant, Patient
+from patients.services.access_grants import AlreadyReviewed, review
 from practices.models import Practice
 from practices.tenancy import Actor, practice_scope
 from tests.clients import MemberClient, client_for, membership_of
@@ -195,3 +196,36 @@ def test_queue_is_reviewed_once_and_by_somebody_else(
     assert [row["id"] for row in both.get(GRANTS, {"reviewed": "false"}).json()["results"]] == [own["id"]]
     assert provider.get(GRANTS).status_code == 403
     assert timezone.now() < datetime.fromisoformat(grant["expires_at"]) <= timezone.now() + timedelta(hours=1)
+
+
+def test_second_of_two_reviewers_is_told_though_both_had_it_open(
+    hidden: Patient, practice: Practice, provider: MemberClient
+) -> None:
+    provider.post(grants_of(hidden), BODY)
+    auditor, owner = (Actor.user(client_for(role, practice).user.pk, (role,)) for role in ("auditor", "owner"))
+    with practice_scope(practice, actor=SETUP):
+        one, other = AccessGrant.objects.get(), AccessGrant.objects.get()
+        review(grant=one, note="Spoke with them", by=auditor)
+        with pytest.raises(AlreadyReviewed):
+            review(grant=other, note="Nothing found", by=owner)
+        assert AccessGrant.objects.get().reviewed_by_id == auditor.id
+
+
+def test_nothing_is_kept_from_which_the_password_could_be_guessed(
+    hidden: Patient, practice: Practice, provider: MemberClient
+) -> None:
+    for _ in range(2):
+        assert provider.post(grants_of(hidden), BODY, headers={"Idempotency-Key": "k"}).status_code == 201
+    with practice_scope(practice, actor=SETUP):
+        assert IdempotencyKey.objects.count() == 0
+        assert AccessGrant.objects.count() == 2
+
+
+def test_log_names_the_chart_that_somebody_tried_to_see(
+    hidden: Patient, practice: Practice, provider: MemberClient
+) -> None:
+    assert provider.get(f"{PATIENTS}/{hidden.pk}/allergies").status_code == 404
+    with practice_scope(practice, actor=SETUP):
+        event = AuditEvent.objects.get(action="denied")
+    assert (event.entity, event.entity_id) == ("patients.patient", hidden.pk)
+    assert event.operation == "GET patient-allergy-list"

@@ -1,10 +1,13 @@
 """Two charts become one, and two again to the byte."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, models, transaction
 from django.db.models import UniqueConstraint
+from django.utils import timezone
+from rest_framework.test import APIClient
 
 from appointments.models import Appointment, GroupVisit
 from audit.models import AuditEvent
@@ -198,6 +201,23 @@ def test_other_roles_neither_merge_nor_undo(practice: Practice, ada: Patient, ot
         merge = merging.merge(survivor=ada, source=other, reason="Same", by=SETUP)
     assert client.post(f"{MERGES}/{merge.pk}/reverse").status_code == 403
     assert client.get(MERGES).status_code == 403
+
+
+def test_key_for_merges_learns_nothing_of_restricted_charts(
+    practice: Practice, owner: MemberClient, ada: Patient, other: Patient
+) -> None:
+    merge = owner.post(into(ada), body(other)).json()["id"]
+    soon = (timezone.now() + timedelta(days=1)).isoformat()
+    made = owner.post("/api/v1/api-keys", {"name": "Sync", "scopes": ["merge:full"], "expires_at": soon}).json()
+    program = APIClient()
+    program.credentials(HTTP_AUTHORIZATION=f"Bearer {made['key']}")
+    assert [row["id"] for row in program.get(MERGES).json()["results"]] == [merge]
+    with practice_scope(practice, actor=SETUP):
+        Patient.objects.filter(pk=other.pk).update(restricted=True)
+    assert program.get(MERGES).json()["results"] == []
+    assert program.get(f"{MERGES}/{merge}").status_code == 404
+    assert program.post(f"{MERGES}/{merge}/reverse").status_code == 404
+    assert owner.get(f"{MERGES}/{merge}").status_code == 200
 
 
 def test_stranger_merges_nothing_of_ours(
