@@ -28,7 +28,7 @@ INVITED = 120
 CHANCE = 4  # standard deviations: by chance alone, less than one run in 10,000 fails
 BY = Actor.system("tests")
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.machinery, pytest.mark.django_db]  # its bounds are of this machine, not of the database
 
 
 @pytest.fixture
