@@ -26,8 +26,8 @@ _FREE = ("actor_label", "entity", "operation", "reason", "request_id")
 """Texts that might hold a separator: their lengths go in front."""
 
 CONTENT_SQL = (
-    "concat_ws(E'\\x1f', id::text, practice_id::text, at::text, actor_kind, coalesce(actor_id::text, ''),"
-    " array_to_string(roles, ','), action, coalesce(entity_id::text, ''), patient_ids::text, changes::text,"
+    "concat_ws(E'\\x1f', id, practice_id, at, actor_kind, coalesce(actor_id::text, ''),"
+    " array_to_string(roles, ','), action, coalesce(entity_id::text, ''), patient_ids, changes,"
     f" coalesce(host(ip), ''), coalesce(status::text, ''), {', '.join(f'length({name})' for name in _FREE)},"
     f" {', '.join(_FREE)})"
 )

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from django.conf import settings
 
 MARK_BYTES = 4
@@ -44,12 +44,12 @@ def sign(said: bytes) -> bytes:
 
 
 def is_signed(said: bytes, signature: bytes) -> bool:
-    return any(_verifies(key, said, signature) for key in _keys(tuple(settings.AUDIT_SIGNING_KEYS)))
+    return any(_verifies(key, said, signature) for key in _public(tuple(settings.AUDIT_SIGNING_KEYS)))
 
 
-def _verifies(key: Ed25519PrivateKey, said: bytes, signature: bytes) -> bool:
+def _verifies(key: Ed25519PublicKey, said: bytes, signature: bytes) -> bool:
     try:
-        key.public_key().verify(signature, said)
+        key.verify(signature, said)
     except InvalidSignature:
         return False
     return True
@@ -58,3 +58,8 @@ def _verifies(key: Ed25519PrivateKey, said: bytes, signature: bytes) -> bool:
 @lru_cache(maxsize=8)
 def _keys(encoded: tuple[str, ...]) -> tuple[Ed25519PrivateKey, ...]:
     return tuple(Ed25519PrivateKey.from_private_bytes(urlsafe_b64decode(each)) for each in encoded)
+
+
+@lru_cache(maxsize=8)
+def _public(encoded: tuple[str, ...]) -> tuple[Ed25519PublicKey, ...]:
+    return tuple(key.public_key() for key in _keys(encoded))
