@@ -1,21 +1,15 @@
 """Whether the database still guards the log as it was migrated to: triggers, functions, rights and policies."""
 
-import re
 from collections.abc import Iterator
-from importlib import import_module
 from typing import Any
 
 from django.conf import settings
 from django.db import connections
 
-from audit import triggers
+from audit import functions, triggers
 
 APPEND_ONLY = (*("audit_auditevent", "audit_event_patient", "audit_platformauditevent", "audit_change", "audit_seal"),)
 FORCED = ("audit_auditevent", "audit_event_patient", "audit_platformauditevent", "audit_seal")
-MIGRATIONS = ("0002_append_only", "0003_row_changes", "0006_seals", "0008_sealed_until")
-
-OFFSET = re.compile(r"\+ \d+$")
-"""What audit/clock.py adds in a restored database."""
 
 _GUARDS = "SELECT tgname FROM pg_trigger WHERE tgrelid = %s::regclass AND tgenabled = 'A' AND tgqual IS NULL"
 _RIGHTS = """
@@ -25,9 +19,6 @@ WHERE has_table_privilege(%s, %s::regclass, privilege)
 _RECORD = "SELECT has_table_privilege(%s, 'audit_change', 'SELECT, INSERT')"
 _XID = "SELECT has_column_privilege(%s, 'audit_auditevent', 'xid', 'INSERT, UPDATE')"
 _FORCED = "SELECT relrowsecurity AND relforcerowsecurity FROM pg_class WHERE oid = %s::regclass"
-_FUNCTIONS = (
-    "SELECT proname, prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND proname LIKE 'audit\\_%%'"
-)
 
 
 def problems(using: str = "default") -> Iterator[str]:
@@ -35,7 +26,7 @@ def problems(using: str = "default") -> Iterator[str]:
     with connections[using].cursor() as cursor:
         yield from _triggers(using, cursor)
         yield from _rights(cursor)
-        yield from _functions(cursor)
+    yield from (f"the function {name} is not as migrated" for name in functions.changed(using))
 
 
 def _triggers(using: str, cursor: Any) -> Iterator[str]:
@@ -60,17 +51,3 @@ def _rights(cursor: Any) -> Iterator[str]:
         cursor.execute(_FORCED, [table])
         if cursor.fetchone() != (True,):
             yield f"{table}: row level security is not forced"
-
-
-def _functions(cursor: Any) -> Iterator[str]:
-    cursor.execute(_FUNCTIONS)
-    written = _migrated()
-    for name, body in cursor.fetchall():
-        if OFFSET.sub("+ 0", body) not in written:
-            yield f"the function {name} is not as migrated"
-
-
-def _migrated() -> str:
-    """The text of the migrations' SQL, which holds every function's body."""
-    modules = [import_module(f"audit.migrations.{name}") for name in MIGRATIONS]
-    return "\n".join(each for module in modules for each in vars(module).values() if isinstance(each, str))

@@ -239,6 +239,16 @@ def test_every_attack_is_found(sealed: Practice) -> None:
         "GRANT SELECT ON audit_change TO practice_runtime",
         "GRANT INSERT ON audit_auditevent TO practice_runtime",
         "CREATE OR REPLACE FUNCTION audit_refuse_change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+        # Bodies that migrations hold, of other functions or in part.
+        "CREATE OR REPLACE FUNCTION audit_horizon() RETURNS bigint LANGUAGE sql STABLE"
+        " AS 'SELECT pg_current_xact_id()::text::bigint + 0'",
+        "CREATE OR REPLACE FUNCTION audit_refuse_change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+        "ALTER FUNCTION audit_note_change() SECURITY INVOKER",
+        "ALTER FUNCTION audit_note_touch() RESET search_path",
+        "ALTER FUNCTION audit_note_change() SET bytea_output = 'escape'",
+        "ALTER FUNCTION audit_replay(text) VOLATILE",
+        "DROP FUNCTION audit_pending(text[])",
+        "CREATE FUNCTION audit_replay(uuid) RETURNS uuid LANGUAGE sql AS 'SELECT $1'",
     ],
 )
 def test_guard_that_is_off_is_named(change: str) -> None:
@@ -246,6 +256,17 @@ def test_guard_that_is_off_is_named(change: str) -> None:
     with transaction.atomic(using="owner"), connections["owner"].cursor() as cursor:
         cursor.execute(change)
         assert len(set(structure.problems("owner")) - set(before)) == 1
+        transaction.set_rollback(True, using="owner")
+
+
+def test_clock_that_was_set_right_is_no_finding_but_two_that_differ_are() -> None:
+    before = list(structure.problems("owner"))
+    moved = "CREATE OR REPLACE FUNCTION audit_{}() RETURNS bigint LANGUAGE sql STABLE AS 'SELECT {}::text::bigint + 7'"
+    with transaction.atomic(using="owner"), connections["owner"].cursor() as cursor:
+        cursor.execute(moved.format("transaction", "pg_current_xact_id()"))
+        assert len(list(structure.problems("owner"))) == len(before) + 2
+        cursor.execute(moved.format("horizon", "pg_snapshot_xmin(pg_current_snapshot())"))
+        assert list(structure.problems("owner")) == before
         transaction.set_rollback(True, using="owner")
 
 
