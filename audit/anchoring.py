@@ -14,8 +14,8 @@ from audit import seals
 
 FOLDER = "audit-anchors"
 LATEST = f"{FOLDER}/latest.json"
-Head = tuple[UUID, int, bytes]
-"""practice, number of its newest seal, and that seal's hash."""
+Head = tuple[UUID | str, int, bytes]
+"""practice or "platform", number of its newest seal, and that seal's hash."""
 
 
 def anchor(heads: Iterable[Head]) -> bool:

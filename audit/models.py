@@ -93,14 +93,8 @@ class AuditEvent(EventFields, TenantModel):
         ]
 
 
-class Seal(TenantModel):
-    """A link of a practice's chain: all its events of the transactions from `since` up to below `until`."""
-
-    area = "audit"
-    audited: ClassVar[bool] = False  # it seals what is audited
-
-    created_at = None  # type: ignore[assignment]  # `at` says it
-    updated_at = None  # type: ignore[assignment]  # never updated
+class SealFields(models.Model):
+    """A link of a chain: all rows of the transactions from `since` up to below `until`."""
 
     seq = models.BigIntegerField()
     since = models.BigIntegerField()
@@ -109,12 +103,15 @@ class Seal(TenantModel):
     digest = models.BinaryField(help_text="SHA-256 of the events' keyed hashes, in order.")
     previous = models.BinaryField(help_text="The hash of the seal before.")
     marks = models.BinaryField(help_text="The first bytes of each event's hash, to find which one is gone or new.")
+    changes_digest = models.BinaryField(
+        default=b"", db_default=b"", help_text="The same of what the triggers noted of rows' changes."
+    )
+    changes_marks = models.BinaryField(default=b"", db_default=b"")
     signature = models.BinaryField()
     at = models.DateTimeField()
 
     class Meta:
-        ordering = ["seq"]
-        constraints = [models.UniqueConstraint(fields=["practice", "seq"], name="seal_seq_unique")]
+        abstract = True
 
     def __str__(self) -> str:
         return f"seal {self.seq}"
@@ -126,6 +123,20 @@ class Seal(TenantModel):
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise AppendOnly
+
+
+class Seal(SealFields, TenantModel):
+    """Of a practice's events."""
+
+    area = "audit"
+    audited: ClassVar[bool] = False  # it seals what is audited
+
+    created_at = None  # type: ignore[assignment]  # `at` says it
+    updated_at = None  # type: ignore[assignment]  # never updated
+
+    class Meta:
+        ordering = ["seq"]
+        constraints = [models.UniqueConstraint(fields=["practice", "seq"], name="seal_seq_unique")]
 
 
 class PlatformAuditEvent(EventFields):
@@ -145,3 +156,18 @@ class PlatformAuditEvent(EventFields):
     class Meta:
         ordering = ["-at", "-id"]
         indexes = [models.Index(fields=["at", "id"], name="platform_audit_by_time")]
+
+
+class PlatformSeal(SealFields):
+    """Of the platform's events, and of the changes that belong to no practice. Only a platform scope sees them."""
+
+    area: ClassVar[str] = "platform"
+    audited: ClassVar[bool] = False  # it seals what is audited
+    practice_id: ClassVar[str] = "platform"
+    """Of its hash: a seal of one chain is none of another."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+
+    class Meta:
+        ordering = ["seq"]
+        constraints = [models.UniqueConstraint(fields=["seq"], name="platform_seal_seq_unique")]

@@ -4,10 +4,8 @@ A seal takes all events of transactions from `since` up to below `until`, the ol
 these will ever hold is there. By time or by id, one that commits late would be passed over.
 """
 
-import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import structlog
@@ -15,9 +13,11 @@ from django.db import connection
 from django.utils import timezone
 
 from audit import seals
+from audit.anchoring import Head
 from audit.content import CONTENT_SQL, SEALED_SQL, plain
-from audit.models import Seal
+from audit.models import PlatformSeal, Seal, SealFields
 from audit.reconciling import raise_unattributed
+from audit.sums import CHANGES, PLATFORM_EVENTS, Sum, hashes, streamed, summed
 from audit.triggers import audited_entities
 from practices.tenancy import Actor, platform_scope, practice_scope
 
@@ -25,13 +25,11 @@ logger = structlog.get_logger(__name__)
 ACTOR = Actor.system("audit")
 LEADER = 0x5EA1
 """The advisory lock of whoever seals; others leave it to them."""
-FORM = "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'"
 
 HORIZON = "SELECT audit_horizon()"
 _MACS = (
-    f"COPY (SELECT {SEALED_SQL}, CASE WHEN mac = '' THEN {CONTENT_SQL} END FROM audit_auditevent"  # noqa: S608  # our own text, a UUID and numbers
-    " WHERE practice_id = '{practice_id}' AND xid >= {since} AND xid < {until} ORDER BY xid, id)"
-    " TO STDOUT (FORMAT BINARY)"
+    f"SELECT {SEALED_SQL}, CASE WHEN mac = '' THEN {CONTENT_SQL} END FROM audit_auditevent"  # noqa: S608  # our own text, a UUID and numbers
+    " WHERE practice_id = '{practice_id}' AND xid >= {since} AND xid < {until} ORDER BY xid, id"
 )
 _PATIENTS = """
 INSERT INTO audit_event_patient (practice_id, patient_id, event_id)
@@ -62,6 +60,24 @@ def _sealed(practice_id: UUID) -> bool:
         return False
 
 
+def seal_platform() -> bool:
+    """The platform's own log and what was changed outside any practice; as `seal`."""
+    with platform_scope(actor=ACTOR):
+        if not _ask("SELECT pg_try_advisory_xact_lock(%s)", LEADER):
+            return False
+        last = PlatformSeal.objects.order_by("-seq").first()
+        since, until = (last.until if last else 0), _ask(HORIZON)
+        if until < since:
+            logger.error("audit_clock_went_back", practice_id="platform")
+            return False
+        events = summed(hashes(PLATFORM_EVENTS, since, until))
+        changes = summed(hashes(CHANGES, _changes_since(last, since), until))
+        if not events.count and not changes.count:
+            return False
+        _fill(PlatformSeal(), last, since, until, events, changes)
+    return True
+
+
 def seal(practice_id: UUID) -> bool:
     """In one transaction. False when there is nothing to seal, or somebody else is sealing."""
     with practice_scope(practice_id, actor=ACTOR):
@@ -75,58 +91,49 @@ def seal(practice_id: UUID) -> bool:
         if last is None and _ask(_LATE, practice_id):
             return False  # processes of the release before this one still write events without a hash
         raised = raise_unattributed(since=since, until=until)
-        taken = _taken(practice_id, since, until)
-        if not taken.count and not raised:
+        events = summed(_macs(practice_id, since, until))
+        if not events.count and not raised:
             return False
-        _add(practice_id, last, since, until, taken)
+        changes = summed(hashes(CHANGES, _changes_since(last, since), until))
+        _fill(Seal(practice_id=practice_id), last, since, until, events, changes)
         with connection.cursor() as cursor:
             cursor.execute(_PATIENTS, [practice_id, since, until])
     return True
 
 
-@dataclass(slots=True)
-class _Taken:
-    """What a seal says of its events: four bytes of memory each, however many there are."""
-
-    count: int
-    digest: bytes
-    marks: bytes
+def _macs(practice_id: UUID, since: int, until: int) -> Iterator[bytes]:
+    """Those from before events had one are sealed by their content."""
+    for stored, said in streamed(_MACS.format(practice_id=practice_id, since=since, until=until)):
+        yield stored if said is None else plain(said)
 
 
-def _taken(practice_id: UUID, since: int, until: int) -> _Taken:
-    """Those from before events had a hash are sealed by their content."""
-    digest, marks = hashlib.sha256(), bytearray()
-    with connection.cursor() as cursor:
-        cursor.execute(FORM)
-        with cursor.copy(_MACS.format(practice_id=practice_id, since=since, until=until)) as copy:
-            for stored, said in copy.rows():
-                mac = stored if said is None else plain(said)
-                digest.update(mac)
-                marks += mac[: seals.MARK_BYTES]
-    return _Taken(len(marks) // seals.MARK_BYTES, digest.digest(), bytes(marks))
+def _changes_since(last: Any, since: int) -> int:
+    """The first seal that holds changes takes those from before, too, as they are found."""
+    if last is None or last.changes_digest:
+        return since
+    holding = type(last).objects.exclude(changes_digest=b"").order_by("-seq").first()
+    return holding.until if holding else 0
 
 
-def _add(practice_id: UUID, last: Seal | None, since: int, until: int, taken: _Taken) -> None:
-    made = Seal(
-        practice_id=practice_id,
-        seq=last.seq + 1 if last else 1,
-        since=since,
-        until=until,
-        count=taken.count,
-        digest=taken.digest,
-        previous=seals.head(last) if last else seals.NOTHING,
-        marks=taken.marks,
-        at=timezone.now(),
-    )
-    made.signature = seals.sign(seals.head(made))
+def _fill(made: SealFields, last: SealFields | None, since: int, until: int, events: Sum, changes: Sum) -> None:
+    made.seq = last.seq + 1 if last else 1
+    made.since, made.until = since, until
+    made.count, made.digest, made.marks = events.count, events.digest, events.marks
+    made.changes_digest, made.changes_marks = changes.digest, changes.marks
+    made.previous = seals.head(cast(seals.Sealed, last)) if last else seals.NOTHING
+    made.at = timezone.now()
+    made.signature = seals.sign(seals.head(cast(seals.Sealed, made)))
     made.save(force_insert=True)
 
 
-def heads() -> Iterator[tuple[UUID, int, bytes]]:
+def heads() -> Iterator[Head]:
     """Of every chain."""
     with platform_scope(actor=ACTOR), connection.cursor() as cursor:
         cursor.execute("SELECT id FROM practices_practice ORDER BY id")
         practices = [practice_id for (practice_id,) in cursor.fetchall()]
+        platform = PlatformSeal.objects.order_by("-seq").first()
+    if platform is not None:
+        yield PlatformSeal.practice_id, platform.seq, seals.head(cast(seals.Sealed, platform))
     for practice_id in practices:
         with practice_scope(practice_id, actor=ACTOR):
             last = Seal.objects.order_by("-seq").first()

@@ -2,7 +2,6 @@
 
 import hashlib
 from base64 import urlsafe_b64decode
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -10,10 +9,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from django.conf import settings
 
-MARK_BYTES = 4
-"""Of each event's hash a seal keeps so much, to tell later which of its events is gone or new."""
 NOTHING = bytes(32)
-"""What the first seal of a practice follows."""
+"""What the first seal of a chain follows."""
 
 
 class Sealed(Protocol):
@@ -24,6 +21,7 @@ class Sealed(Protocol):
     count: int
     digest: Any
     previous: Any
+    changes_digest: Any
 
 
 def head(seal: Sealed) -> bytes:
@@ -32,11 +30,9 @@ def head(seal: Sealed) -> bytes:
         f"{seal.practice_id}|{seal.seq}|{seal.since}|{seal.until}|{seal.count}"
         f"|{bytes(seal.digest).hex()}|{bytes(seal.previous).hex()}"
     )
+    if seal.changes_digest:  # seals from before the record of changes was sealed have none
+        said += f"|{bytes(seal.changes_digest).hex()}"
     return hashlib.sha256(said.encode()).digest()
-
-
-def digest(macs: Iterable[bytes]) -> bytes:
-    return hashlib.sha256(b"".join(macs)).digest()
 
 
 def sign(said: bytes) -> bytes:

@@ -8,8 +8,8 @@ from django.db import connections
 
 from audit import functions, triggers
 
-APPEND_ONLY = (*("audit_auditevent", "audit_event_patient", "audit_platformauditevent", "audit_change", "audit_seal"),)
-FORCED = ("audit_auditevent", "audit_event_patient", "audit_platformauditevent", "audit_seal")
+FORCED = ("audit_auditevent", "audit_event_patient", "audit_platformauditevent", "audit_seal", "audit_platformseal")
+APPEND_ONLY = (*FORCED, "audit_change")
 
 _GUARDS = "SELECT tgname FROM pg_trigger WHERE tgrelid = %s::regclass AND tgenabled = 'A' AND tgqual IS NULL"
 _RIGHTS = """
@@ -18,6 +18,7 @@ WHERE has_table_privilege(%s, %s::regclass, privilege)
 """
 _RECORD = "SELECT has_table_privilege(%s, 'audit_change', 'SELECT, INSERT')"
 _XID = "SELECT has_column_privilege(%s, 'audit_auditevent', 'xid', 'INSERT, UPDATE')"
+_PLATFORM_XID = "SELECT has_column_privilege(%s, 'audit_platformauditevent', 'xid', 'INSERT, UPDATE')"
 _FORCED = "SELECT relrowsecurity AND relforcerowsecurity FROM pg_class WHERE oid = %s::regclass"
 
 
@@ -43,7 +44,9 @@ def _rights(cursor: Any) -> Iterator[str]:
     for table in APPEND_ONLY:
         cursor.execute(_RIGHTS, [role, table])
         yield from (f"{table}: {role} has the right to {right}" for (right,) in cursor.fetchall())
-    for question, said in ((_RECORD, "audit_change"), (_XID, "audit_auditevent.xid")):
+    for question, said in (
+        *((_RECORD, "audit_change"), (_XID, "audit_auditevent.xid"), (_PLATFORM_XID, "audit_platformauditevent.xid")),
+    ):
         cursor.execute(question, [role])
         if cursor.fetchone() != (False,):
             yield f"{said}: {role} has a right to it"

@@ -31,9 +31,10 @@ def queue_login_failure(arguments: JSONDict) -> None:
 @app.periodic(cron="* * * * * *")  # the sixth column is seconds
 @app.task(queue="audit", queueing_lock="seal_audit", lock="seal_audit", priority=10)
 def seal_audit(timestamp: int) -> None:
-    from audit.sealing import seal_all
+    from audit.sealing import seal_all, seal_platform
 
     seal_all()
+    seal_platform()
 
 
 @app.periodic(cron="* * * * *")

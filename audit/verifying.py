@@ -13,21 +13,23 @@ from django.db import connections
 
 from audit import seals
 from audit.content import CONTENT_SQL, MAC_BYTES, SEALED_SQL, hash_keys, is_genuine, plain
-from audit.models import Seal
+from audit.models import PlatformSeal, Seal
 from audit.replaying import differences
-from audit.sealing import FORM
+from audit.sums import CHANGES, END, PLATFORM_EVENTS, odd_one, odd_ones, streamed, summed
 from audit.triggers import noted_models
-from practices.tenancy import Actor, practice_scope
+from practices.tenancy import Actor, platform_scope, practice_scope
 
 ACTOR = Actor.system("verify_audit")
-END = 2**63 - 1
-COLUMNS = ("practice_id", "seq", "since", "until", "count", "digest", "previous", "marks", "signature", "at")
+COLUMNS = (
+    *("practice_id", "seq", "since", "until", "count", "digest", "marks", "changes_digest", "changes_marks"),
+    *("previous", "signature", "at"),
+)
 ID_LENGTH = 36
 
 _EVENTS = (
-    f"COPY (SELECT xid, {CONTENT_SQL}, mac,"  # noqa: S608  # our own text, a UUID and a number
+    f"SELECT xid, {CONTENT_SQL}, mac,"  # noqa: S608  # our own text, a UUID and a number
     f" CASE WHEN access_grants <> '{{{{}}}}' THEN {SEALED_SQL} END FROM audit_auditevent"
-    " WHERE practice_id = '{practice_id}' AND xid >= {since} ORDER BY xid) TO STDOUT (FORMAT BINARY)"
+    " WHERE practice_id = '{practice_id}' AND xid >= {since} ORDER BY xid"
 )
 """Those of one transaction as they come: sorting them here is cheaper."""
 _STRAY = """
@@ -48,7 +50,7 @@ BATCH = 5000
 class Report:
     """What was found in one practice. `problems` begins with the first bad event, if one is bad."""
 
-    practice_id: UUID
+    practice_id: UUID | str
     events: int = 0
     seals: int = 0
     unsealed: int = 0
@@ -74,9 +76,30 @@ def verify(
         events = next(_bad_events(report, chain, wanted, using), None)
         links = next(_broken_links(chain, _unsigned(chain)), None)
         ends = next(_missing_ends(chain, anchors.get(str(practice_id))), None)
-        report.problems += [each for each in (events, links, ends) if each]
+        changes = next(_bad_changes(chain, wanted, using), None)
+        report.problems += [each for each in (events, links, ends, changes) if each]
         if rows:
             report.problems += _bad_rows(chain[-1].until if chain else 0, using)
+    return report
+
+
+def verify_platform(*, anchors: Mapping[str, Any], using: str = "default") -> Report:
+    """The same of the platform's own log, and of what was changed outside any practice."""
+    report = Report(PlatformSeal.practice_id)
+    with platform_scope(actor=ACTOR, using=using):
+        chain = list(PlatformSeal.objects.using(using).order_by("seq"))
+        rows = list(streamed(PLATFORM_EVENTS.format(since=0, until=END), using=using))
+        sealed = chain[-1].until.to_bytes(8, "big") if chain else b""
+        report.events, report.seals = len(rows), len(chain)
+        report.unsealed = sum(xid >= sealed for xid, _, _ in rows)
+        wanted = [(each.seq, each.until, bytes(each.digest), bytes(each.marks)) for each in chain]
+        found = (
+            odd_ones(wanted, iter(rows), "event"),
+            _broken_links(chain, _unsigned(chain)),
+            _missing_ends(chain, anchors.get(PlatformSeal.practice_id)),
+            _bad_changes(chain, chain, using),
+        )
+        report.problems += [problem for each in found if (problem := next(each, None))]
     return report
 
 
@@ -116,12 +139,13 @@ def _missing_ends(chain: Sequence[Any], anchored: Any) -> Iterator[str]:
 def _bad_events(report: Report, chain: Sequence[Any], wanted: Sequence[Any], using: str) -> Iterator[str]:
     if chain and not wanted:
         return
-    events = _events(report.practice_id, wanted[0].since if wanted else 0, using)
+    since = wanted[0].since if wanted else 0
+    events = streamed(_EVENTS.format(practice_id=report.practice_id, since=since), using=using)
     event = next(events, None)
     for seal in wanted:
         event, macs, ids = yield from _of_one_seal(report, seal.seq, seal.until, event, events)
-        if seals.digest(macs) != seal.digest or len(macs) != seal.count:
-            yield _odd_one(seal, macs, ids)
+        if summed(macs).digest != seal.digest or len(macs) != seal.count:
+            yield odd_one(seal.seq, seal.marks, macs, ids, "event")
     _, macs, _ = yield from _of_one_seal(report, 0, END, event, events)
     report.unsealed = len(macs)
 
@@ -167,29 +191,13 @@ def _wrong_ones(report: Report, seq: int, batch: Sequence[Event], macs: list[byt
         macs.append(taken or stored)
 
 
-def _odd_one(seal: Any, macs: Sequence[bytes], ids: Sequence[bytes]) -> str:
-    """Where the events begin to differ from those that were sealed."""
-    size, marks = seals.MARK_BYTES, seal.marks
-    sealed = [marks[start : start + size] for start in range(0, len(marks), size)]
-    pairs = zip(macs, sealed, strict=False)
-    place = next((n for n, (mac, mark) in enumerate(pairs) if mac[:size] != mark), min(len(macs), len(sealed)))
-    if place >= len(macs):
-        after = f" after event {ids[-1].decode()}" if ids else ""
-        return f"an event is gone from the end of seal {seal.seq}{after}"
-    if place + 1 < len(sealed) and macs[place][:size] == sealed[place + 1]:
-        return f"an event is gone from seal {seal.seq} before event {ids[place].decode()}"
-    return f"event {ids[place].decode()} is not the one sealed at place {place + 1} of seal {seal.seq}"
-
-
-def _events(practice_id: UUID, since: int, using: str) -> Iterator[Event]:
-    with connections[using].cursor() as cursor:
-        cursor.execute(FORM)
-        with cursor.copy(_EVENTS.format(practice_id=practice_id, since=since)) as copy:
-            try:
-                yield from copy.rows()
-            finally:
-                for _ in copy:
-                    """Left early, psycopg would cancel the statement, and with it the transaction."""
+def _bad_changes(chain: Sequence[Any], wanted: Sequence[Any], using: str) -> Iterator[str]:
+    """Of the triggers' record, as far as it was sealed: from the seal before that held some."""
+    sealed = [(each.seq, each.until, each.changes_digest, each.changes_marks) for each in wanted if each.changes_digest]
+    if sealed:
+        before = [each.until for each in chain if each.changes_digest and each.seq < sealed[0][0]]
+        rows = streamed(CHANGES.format(since=before[-1] if before else 0, until=END), using=using)
+        yield from odd_ones(sealed, rows, "change")
 
 
 def _bad_rows(sealed: int, using: str) -> Iterator[str]:

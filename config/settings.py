@@ -82,6 +82,7 @@ GLOBAL_MODELS = [
     "accounts.TotpDevice",
     "accounts.RecoveryCode",
     "audit.PlatformAuditEvent",
+    "audit.PlatformSeal",
 ]
 MIDDLEWARE = [
     "config.health.HealthMiddleware",

@@ -35,7 +35,7 @@ def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: object) -
         with owner.cursor() as cursor:  # transactional tests empty the tables with it
             role = owner.ops.quote_name(default.settings_dict["USER"])
             cursor.execute(f"GRANT TRUNCATE ON ALL TABLES IN SCHEMA public TO {role}")
-            for table in ("audit_auditevent", "audit_platformauditevent", "audit_seal"):
+            for table in ("audit_auditevent", "audit_platformauditevent", "audit_seal", "audit_platformseal"):
                 cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER append_only_truncate")
         owner.close()
         operations: Any = default.ops

@@ -31,6 +31,7 @@ NOT_AUDITED = {
     "accounts.TotpDevice",
     "audit.AuditEvent",
     "audit.PlatformAuditEvent",
+    "audit.PlatformSeal",
     "audit.Seal",
     "integrations.EventCounter",
     "integrations.EventLog",

@@ -18,13 +18,13 @@ from django.db import connections, transaction
 
 from audit import anchoring, sealing, structure
 from audit.content import CONTENT_SQL, MAC_BYTES
-from audit.models import AuditEvent, Seal
+from audit.models import AuditEvent, PlatformSeal, Seal
 from audit.seals import head
-from audit.verifying import Report, verify
+from audit.verifying import Report, verify, verify_platform
 from practices.models import Location, Practice
 from practices.services import create_practice
-from practices.tenancy import Actor, practice_scope
-from tests.audit.horizon import NOBODY_ELSE
+from practices.tenancy import Actor, platform_scope, practice_scope
+from tests.audit.horizon import NOBODY_ELSE, settle
 from tests.rows import SETUP
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
@@ -180,6 +180,48 @@ def mute_trigger(by: Attacker) -> UUID | None:
     return UUID(str(row))
 
 
+def change_record(by: Attacker, sql: str, *parameters: Any) -> UUID | None:
+    """What the triggers noted long ago is made other: no event tells of that, and no trigger."""
+    by.ask("ALTER TABLE audit_change DISABLE TRIGGER USER")
+    by.ask(sql, *parameters)
+    for name in ("append_only", "append_only_truncate"):
+        by.ask(f"ALTER TABLE audit_change ENABLE ALWAYS TRIGGER {name}")
+    return None
+
+
+def change_row_and_record(by: Attacker) -> UUID | None:
+    """The row and what the record says of it agree again."""
+    row = mute_trigger(by)
+    by.ask("SET LOCAL timezone = 'UTC'")
+    return change_record(
+        by,
+        "UPDATE audit_change SET hashes = ARRAY(SELECT substr(sha256(convert_to(r::text, 'UTF8')), 1, 16)"
+        " FROM practices_location AS r WHERE r.id = %s)"
+        " WHERE id = (SELECT max(id) FROM audit_change WHERE %s = ANY(row_ids))",
+        *(row, row),
+    )
+
+
+def forget_change(by: Attacker) -> UUID | None:
+    return change_record(
+        by,
+        "DELETE FROM audit_change WHERE id ="
+        " (SELECT id FROM audit_change WHERE practice_id = %s ORDER BY random() LIMIT 1)",
+        by.practice.pk,
+    )
+
+
+def invent_change(by: Attacker) -> UUID | None:
+    """In a transaction long past, so that nobody asks for its event."""
+    return change_record(
+        by,
+        "INSERT INTO audit_change (xid, at, practice_id, entity, operation, row_ids, hashes, login)"
+        " SELECT xid, at, practice_id, entity, 'U', row_ids, hashes, login FROM audit_change"
+        " WHERE practice_id = %s AND operation = 'U' ORDER BY random() LIMIT 1",
+        by.practice.pk,
+    )
+
+
 def forget_patient(by: Attacker) -> UUID | None:
     """The event stays; a patient who asks would not be told of it."""
     event, patient = by.any_event(), UUID(int=by.random.getrandbits(128))
@@ -189,7 +231,7 @@ def forget_patient(by: Attacker) -> UUID | None:
 
 ATTACKS: list[Callable[[Attacker], UUID | None]] = [
     *(edit, claim_a_grant, delete_first, delete_middle, delete_last, reorder, insert, insert_without_hash),
-    *(cut_tail, rehash, mute_trigger, forget_patient),
+    *(cut_tail, rehash, mute_trigger, forget_patient, change_row_and_record, forget_change, invent_change),
 ]
 
 
@@ -219,6 +261,61 @@ def test_every_attack_is_found(sealed: Practice) -> None:
     assert missed == []
 
 
+ON_PLATFORM = (
+    "UPDATE audit_platformauditevent SET reason = 'x' WHERE id = %s",
+    "DELETE FROM audit_platformauditevent WHERE id = %s",
+    "UPDATE audit_platformauditevent SET xid = xid + 1000000 WHERE id = %s",
+    "DELETE FROM audit_platformseal WHERE %s IS NOT NULL",
+    "UPDATE audit_platformseal SET count = count + 1 WHERE %s IS NOT NULL",
+)
+
+
+def test_every_attack_on_the_platforms_log_is_found(
+    tmp_path: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.STATE_DIR = tmp_path
+    monkeypatch.setattr(sealing, "HORIZON", NOBODY_ELSE)
+    for slug in ("elm", "oak", "yew"):
+        create_practice(by=SETUP, slug=slug, name=slug, time_zone="UTC")
+        assert sealing.seal_platform()
+    assert not sealing.seal_platform()
+    assert anchoring.anchor(sealing.heads())
+
+    def found() -> list[str]:
+        return verify_platform(anchors=anchoring.latest(), using="owner").problems
+
+    untouched = verify_platform(anchors=anchoring.latest(), using="owner")
+    assert (untouched.problems, untouched.seals, untouched.unsealed) == ([], 3, 0)
+    assert untouched.events >= 3
+    for attack in ON_PLATFORM:
+        with transaction.atomic(using="owner"), connections["owner"].cursor() as cursor:
+            for table in ("audit_platformauditevent", "audit_platformseal"):
+                cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER, NO FORCE ROW LEVEL SECURITY")
+            cursor.execute("SELECT id FROM audit_platformauditevent ORDER BY xid, id OFFSET 1 LIMIT 1")
+            (event,) = cursor.fetchone()
+            cursor.execute(attack, [event])
+            assert cursor.rowcount >= 1
+            assert found() != [], attack
+            transaction.set_rollback(True, using="owner")
+    assert found() == []
+
+
+def test_platforms_log_before_its_first_seal_is_not_sealed_yet() -> None:
+    create_practice(by=SETUP, slug="fir", name="Fir", time_zone="UTC")
+    report = verify_platform(anchors={}, using="owner")
+    assert (report.problems, report.seals) == ([], 0)
+    assert report.unsealed == report.events > 0
+
+
+def test_platforms_seals_are_for_a_platform_scope_alone(practice: Practice) -> None:
+    settle()
+    assert sealing.seal_platform()
+    with practice_scope(practice, actor=SETUP):
+        assert not PlatformSeal.objects.exists()
+    with platform_scope(actor=SETUP):
+        assert PlatformSeal.objects.exists()
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -238,6 +335,7 @@ def test_every_attack_is_found(sealed: Practice) -> None:
         "GRANT DELETE ON audit_auditevent TO practice_runtime",
         "GRANT SELECT ON audit_change TO practice_runtime",
         "GRANT INSERT ON audit_auditevent TO practice_runtime",
+        "GRANT INSERT ON audit_platformauditevent TO practice_runtime",
         "CREATE OR REPLACE FUNCTION audit_refuse_change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
         # Bodies that migrations hold, of other functions or in part.
         "CREATE OR REPLACE FUNCTION audit_horizon() RETURNS bigint LANGUAGE sql STABLE"

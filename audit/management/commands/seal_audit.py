@@ -16,9 +16,10 @@ class Command(BaseCommand):
         parser.add_argument("--watch", action="store_true", help="go on until stopped")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        made = sealing.seal_all()
+        made = sealing.seal_all() + sealing.seal_platform()
         anchored = anchoring.anchor(sealing.heads())
         self.stdout.write(f"{made} seals made; heads {'anchored' if anchored else 'as anchored before'}.")
         while options["watch"]:
             time.sleep(0.5)
             sealing.seal_all()
+            sealing.seal_platform()

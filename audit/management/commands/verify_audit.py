@@ -14,9 +14,10 @@ TAMPERED = 2
 
 class Command(BaseCommand):
     help = (
-        "Checks the audit log: each event's content, the chain of seals and their signatures, the anchored heads, the "
-        "database's triggers and rights, and that every row is as its recorded changes leave it. Names the first bad "
-        "event or row of each practice, and ends with 2 if there is one."
+        "Checks the audit log: each event's content, the record of changes, the chain of seals and their signatures, "
+        "the anchored heads, the database's triggers, functions and rights, that every row is as its recorded changes "
+        "leave it, and the platform's own log. Names the first bad event or row of each practice, and ends with 2 if "
+        "there is one."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -30,6 +31,8 @@ class Command(BaseCommand):
         for problem in found:
             self.stdout.write(f"BAD  {problem}")
         reports = [self._checked(practice, anchors, since) for practice in _practices(options["practice"])]
+        if not options["practice"]:
+            reports.append(self._said("platform", verifying.verify_platform(anchors=anchors)))
         if bad := len(found) + sum(len(report.problems) for report in reports):
             raise CommandError(f"{bad} findings: the log or what guards it was tampered with.", returncode=TAMPERED)
 
@@ -37,12 +40,15 @@ class Command(BaseCommand):
         began = time.monotonic()
         report = verifying.verify(practice.pk, anchors=anchors, since=since, rows=since is None)
         rate = report.events / max(time.monotonic() - began, 0.001)
+        return self._said(practice.slug, report, f", {report.adopted} from before sealing ({rate:,.0f}/s)")
+
+    def _said(self, name: str, report: verifying.Report, more: str = "") -> verifying.Report:
         self.stdout.write(
-            f"{'BAD ' if report.problems else 'ok  '} {practice.slug}: {report.events} events in {report.seals} seals, "
-            f"{report.unsealed} not sealed yet, {report.adopted} from before sealing ({rate:,.0f}/s)"
+            f"{'BAD ' if report.problems else 'ok  '} {name}: {report.events} events in {report.seals} seals, "
+            f"{report.unsealed} not sealed yet{more}"
         )
         for problem in report.problems:
-            self.stdout.write(f"BAD  {practice.slug}: {problem}")
+            self.stdout.write(f"BAD  {name}: {problem}")
         return report
 
 

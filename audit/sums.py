@@ -1,0 +1,83 @@
+"""What a seal says of rows: a digest of their hashes, and a mark of each. Four bytes of memory a row, however many."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connections
+
+FORM = "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'"
+MARK_BYTES = 4
+"""Of each row's hash a seal keeps so much, to tell later which of its rows is gone or new."""
+
+CHANGES = "SELECT xid, id::text, hash FROM audit_changes_hashed({since}, {until})"
+"""Of the active practice; in a platform scope, of what the database's owner did outside any."""
+PLATFORM_EVENTS = (
+    "SELECT xid, id::text, substr(sha256(convert_to(ROW(id, xid, practice_id, at, actor_kind, actor_id, actor_label,"
+    " roles, action, entity, entity_id, patient_ids, changes, request_id, ip, operation, reason, status)::text,"
+    " 'UTF8')), 1, 16) FROM audit_platformauditevent WHERE xid >= {since} AND xid < {until} ORDER BY xid, id"
+)
+END = 2**63 - 1
+Row = tuple[bytes, bytes, bytes]
+"""Transaction, id and hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    count: int
+    digest: bytes
+    marks: bytes
+
+
+def summed(hashes: Iterable[bytes]) -> Sum:
+    digest, marks = hashlib.sha256(), bytearray()
+    for each in hashes:
+        digest.update(each)
+        marks += each[:MARK_BYTES]
+    return Sum(len(marks) // MARK_BYTES, digest.digest(), bytes(marks))
+
+
+def streamed(sql: str, *, using: str = "default") -> Iterator[Any]:
+    """Rows of bytes, as PostgreSQL sends them; the statement holds nothing but our own text, ids and numbers."""
+    with connections[using].cursor() as cursor:
+        cursor.execute(FORM)
+        with cursor.copy(f"COPY ({sql}) TO STDOUT (FORMAT BINARY)") as copy:
+            try:
+                yield from copy.rows()
+            finally:
+                for _ in copy:
+                    """Left early, psycopg would cancel the statement, and with it the transaction."""
+
+
+def hashes(sql: str, since: int, until: int) -> Iterator[bytes]:
+    return (each for _, _, each in streamed(sql.format(since=since, until=until)))
+
+
+def odd_ones(sealed: Iterable[tuple[int, int, bytes, bytes]], rows: Iterator[Row], what: str) -> Iterator[str]:
+    """Of seals (number, end, digest, marks) those whose rows are others now, with the first such row."""
+    row = next(rows, None)
+    for seq, until, digest, marks in sealed:
+        end = until.to_bytes(8, "big")
+        found: list[Row] = []
+        while row is not None and row[0] < end:
+            found.append(row)
+            row = next(rows, None)
+        present = [each for _, _, each in found]
+        if summed(present).digest != digest:
+            yield odd_one(seq, marks, present, [name for _, name, _ in found], what)
+
+
+def odd_one(seq: int, marks: bytes, present: Sequence[bytes], ids: Sequence[bytes], what: str) -> str:
+    """Where the rows begin to differ from those that were sealed."""
+    sealed = [marks[start : start + MARK_BYTES] for start in range(0, len(marks), MARK_BYTES)]
+    pairs = zip(present, sealed, strict=False)
+    place = next(
+        (n for n, (each, mark) in enumerate(pairs) if each[:MARK_BYTES] != mark), min(len(present), len(sealed))
+    )
+    if place >= len(present):
+        after = f" after {what} {ids[-1].decode()}" if ids else ""
+        return f"one {what} is gone from the end of seal {seq}{after}"
+    if place + 1 < len(sealed) and present[place][:MARK_BYTES] == sealed[place + 1]:
+        return f"one {what} is gone from seal {seq} before {what} {ids[place].decode()}"
+    return f"{what} {ids[place].decode()} is not the one sealed at place {place + 1} of seal {seq}"
