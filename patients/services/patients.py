@@ -42,7 +42,7 @@ def create_patient(
 def update_patient(*, patient: Patient, by: Actor, **changes: Any) -> Patient:
     """Raises PatientMerged, ValidationError; Forbidden for who was let into a restricted chart and would open it."""
     refuse_merged(patient)
-    if patient.restricted and not changes.get("restricted", True) and not sees_restricted(by):
+    if patient.loaded_values["restricted"] and not changes.get("restricted", True) and not sees_restricted(by):
         raise Forbidden("Only an owner or admin lifts a restriction.")
     for name, value in changes.items():
         setattr(patient, name, value)

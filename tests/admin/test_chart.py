@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
-from patients.models import Address, Consent, Patient, PatientNote
+from patients.models import AccessGrant, Address, Consent, Patient, PatientNote
 from practices.models import Practice
 from practices.tenancy import practice_scope
 from tests.admin.pages import filled, staff, url
 from tests.factories.patients import PatientFactory
-from tests.rows import SETUP
+from tests.rows import SETUP, make_row
 
 pytestmark = pytest.mark.django_db
 
@@ -72,3 +74,14 @@ def test_tabs_are_those_of_the_role(role: str, hidden: set[str], practice: Pract
     every = set(prefixes(staff("provider", practice).get(url(Patient, "change", chart.pk))))
     shown = set(prefixes(staff(role, practice).get(url(Patient, "change", chart.pk))))
     assert every - shown == hidden
+
+
+def test_whoever_was_let_in_does_not_lift_the_restriction(practice: Practice, chart: Patient) -> None:
+    provider, address = staff("provider", practice), url(Patient, "change", chart.pk)
+    with practice_scope(practice, actor=SETUP):
+        Patient.objects.filter(pk=chart.pk).update(restricted=True)
+        make_row(AccessGrant, patient=chart, user=provider.user, expires_at=timezone.now() + timedelta(hours=1))
+    form = {name: value for name, value in filled(provider.get(address)).items() if name != "restricted"}
+    assert provider.post(address, form).status_code == 403
+    with practice_scope(practice, actor=SETUP):
+        assert Patient.objects.get(pk=chart.pk).restricted
