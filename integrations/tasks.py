@@ -154,7 +154,8 @@ def remove_expired_exports(timestamp: int) -> None:
 @app.periodic(cron="29 * * * *")
 @app.task(queue="upkeep", queueing_lock="discard_unused_files")
 def discard_unused_files(timestamp: int) -> None:
-    from integrations.documents.discarding import discard_unused
+    from integrations.documents.discarding import discard_unknown, discard_unused
     from integrations.upkeep import for_every_practice
 
-    for_every_practice(discard_unused)
+    for work in (discard_unused, discard_unknown):
+        for_every_practice(work)

@@ -1,6 +1,8 @@
-"""Files that are in no chart: uploads that somebody never finished, and what was of patients who are erased."""
+"""Files that are in no chart: uploads that somebody never finished, those whose transaction came to nothing after
+their bytes had arrived, and what was of patients who are erased.
+"""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +12,7 @@ from django.utils import timezone
 
 from integrations.documents.services import USABLE_FOR
 from integrations.models import ImportJob, PatientExport, StoredFile
+from integrations.models.stored_file import kept_key, upload_key
 from integrations.storage import get_file_store
 from patients.models import PatientDocument
 from patients.signals import patient_erased
@@ -42,12 +45,33 @@ def discard_unused(practice_id: UUID) -> None:
     with practice_scope(practice_id, actor=WORKER):
         found = list(_unused().order_by("pk").values_list("pk", "key")[:BATCH])
     for pk, key in found:
-        get_file_store().delete(key)
+        for place in (upload_key(key), kept_key(key)):
+            get_file_store().delete(place)
         with practice_scope(practice_id, actor=WORKER):
             ImportJob.objects.filter(upload=pk).update(upload=None)
             row = _unannounced([pk])
             row._raw_delete(row.db)  # Django's own, which sends no signals with values
             signals.rows_erased.send(StoredFile, ids=[pk], patient_ids=[], emptied=None)
+
+
+def discard_unknown(practice_id: UUID) -> None:
+    """Bytes that no row tells of: each went through the folder of uploads, where hardly anything stays."""
+    store = get_file_store()
+    old = [key for key in store.keys(f"{practice_id}/uploads") if _made_at(key) < timezone.now() - MARGIN]
+    for start in range(0, len(old), BATCH):
+        keys = old[start : start + BATCH]
+        with practice_scope(practice_id, actor=WORKER):
+            rows = StoredFile.objects.filter(key__in=[*keys, *map(kept_key, keys)])
+            known = set(rows.values_list("key", flat=True))
+        for key in keys:
+            if key not in known:  # else somebody may be keeping it right now
+                for place in {key, kept_key(key)} - known:
+                    store.delete(place)
+
+
+def _made_at(key: str) -> datetime:
+    """What the id at its end says."""
+    return datetime.fromtimestamp((UUID(key.rpartition("/")[2]).int >> 80) / 1000, UTC)
 
 
 def _unused() -> "QuerySet[StoredFile]":

@@ -5,7 +5,7 @@ import io
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -18,11 +18,15 @@ from config.api.problem import Conflict, Forbidden, Unavailable
 from integrations.documents.sniffing import ALLOWED, content_type_of
 from integrations.errors import VendorError
 from integrations.models import StoredFile
-from integrations.models.stored_file import new_key
+from integrations.models.stored_file import kept_key
 from integrations.storage import DEFAULT_EXPIRY, PresignedUpload, get_file_store
 from patients import services as charts
 from patients.models import Patient, PatientDocument
+from patients.services.parts import refuse_closed
 from practices.tenancy import Actor
+
+if TYPE_CHECKING:
+    from django.core.files.uploadedfile import UploadedFile
 
 USABLE_FOR = timedelta(days=1)
 """How long an upload waits for its chart; `discarding` removes it an hour later."""
@@ -42,14 +46,7 @@ def announce(
 
     Raises ValidationError for types and sizes that aren't kept; Forbidden when `by` is no user.
     """
-    if content_type not in allowed:
-        raise _refused("content_type", "unsupported_type", f"Files of these types are kept: {', '.join(allowed)}.")
-    if size > settings.MAX_DOCUMENT_BYTES:
-        raise _refused("size", "too_large", f"Files have at most {settings.MAX_DOCUMENT_BYTES} bytes.")
-    if by.id is None:
-        raise Forbidden()
-    file = StoredFile(filename=filename, content_type=content_type, size=size, uploaded_by_id=by.id)
-    file.save(force_insert=True)
+    file = _place(by, filename, content_type, size, allowed, "content_type", "size")
     expires_at = timezone.now() + DEFAULT_EXPIRY
     with _vendor():
         form = get_file_store().presign_upload(file.key, content_type=content_type, max_bytes=size)
@@ -57,14 +54,34 @@ def announce(
 
 
 @transaction.atomic
+def receive(*, by: Actor, file: "UploadedFile", allowed: Collection[str] = ALLOWED) -> StoredFile:
+    """A file that was sent to us, put where a form would have put it.
+
+    If nothing is committed in the end, `discarding` finds the bytes. Raises what `announce` does.
+    """
+    place = _place(by, file.name or "", file.content_type or "", file.size or 0, allowed, "upload", "upload")
+    with _vendor():
+        get_file_store().save(place.key, io.BytesIO(file.read()), content_type=place.content_type)
+    return place
+
+
+@transaction.atomic
+def upload_document(*, patient: Patient, by: Actor, file: "UploadedFile", **fields: Any) -> PatientDocument:
+    """`receive` and `add_document` in one. Raises what they do."""
+    _check_may_add(patient, by, fields)
+    return add_document(patient=patient, by=by, upload=receive(by=by, file=file), **fields)
+
+
+@transaction.atomic
 def add_document(*, patient: Patient, by: Actor, upload: StoredFile, **fields: Any) -> PatientDocument:
-    """Puts an uploaded file into a chart, if it is what was announced.
+    """Puts an uploaded file into a chart, if it is what was announced. The chart is locked only once the store has
+    answered, so that a slow one keeps nobody from working on it.
 
     Raises UploadMissing, ValidationError, Forbidden, Unavailable, and what adding to a chart raises.
     """
     if by.id is None or upload.uploaded_by_id != by.id:
         raise _refused("upload", "does_not_exist", "There is no such object.")
-    _check_may_write(by, fields.get("sensitivity", ""), own=True)
+    _check_may_add(patient, by, fields)
     upload = StoredFile.objects.select_for_update().get(pk=upload.pk)
     if upload.status != StoredFile.Status.ANNOUNCED:
         raise _refused("upload", "used", "This upload is in a chart already.")
@@ -72,18 +89,21 @@ def add_document(*, patient: Patient, by: Actor, upload: StoredFile, **fields: A
         raise _refused("upload", "unsupported_type", "This upload is for an import, not for a chart.")
     if upload.created_at < timezone.now() - USABLE_FOR:
         raise _refused("upload", "expired", "This upload was left for more than a day: upload the file again.")
-    document = charts.add(row=PatientDocument(patient=patient, file=upload, added_by_id=by.id, **fields), by=by)
     _keep(upload)
-    return document
+    return charts.add(row=PatientDocument(patient=patient, file=upload, added_by_id=by.id, **fields), by=by)
 
 
 @transaction.atomic
 def change_document(*, document: PatientDocument, by: Actor, **changes: Any) -> PatientDocument:
     """Raises Forbidden for restricted ones that aren't `by`'s, and what changing a chart raises."""
     own = by.id is not None and document.added_by_id == by.id
-    for sensitivity in (document.sensitivity, changes.get("sensitivity", "")):
+    for sensitivity in (document.loaded_values["sensitivity"], changes.get("sensitivity", "")):
         _check_may_write(by, sensitivity, own=own)
     return charts.change(row=document, by=by, **changes)
+
+
+def may_write_restricted(by: Actor, *, own: bool) -> bool:
+    return role_allows(by.roles, Area.NOTES, Access.WRITE, own=own)
 
 
 def link_to(document: PatientDocument) -> tuple[str, datetime]:
@@ -92,6 +112,21 @@ def link_to(document: PatientDocument) -> tuple[str, datetime]:
     expires_at = timezone.now() + DEFAULT_EXPIRY
     with _vendor():
         return get_file_store().presign_download(file.key, filename=file.filename), expires_at
+
+
+def _place(
+    by: Actor, filename: str, content_type: str, size: int, allowed: Collection[str], *fields: str
+) -> StoredFile:
+    """`fields`: which one type and size were given in."""
+    if content_type not in allowed:
+        raise _refused(fields[0], "unsupported_type", f"Files of these types are kept: {', '.join(allowed)}.")
+    if size > settings.MAX_DOCUMENT_BYTES:
+        raise _refused(fields[1], "too_large", f"Files have at most {settings.MAX_DOCUMENT_BYTES} bytes.")
+    if by.id is None:
+        raise Forbidden()
+    file = StoredFile(filename=filename, content_type=content_type, size=size, uploaded_by_id=by.id)
+    file.save(force_insert=True)
+    return file
 
 
 def _keep(file: StoredFile) -> None:
@@ -105,16 +140,22 @@ def _keep(file: StoredFile) -> None:
             raise _refused("upload", "too_large", "More was uploaded than announced.")
         content = store.read(uploaded)
         if content_type_of(content) != file.content_type:
-            raise _refused("upload", "content_mismatch", "The file is not of the type that was announced.")
-        file.key = new_key("documents")
+            raise _refused("upload", "content_mismatch", "The file is not of the type that it was said to be.")
+        file.key = kept_key(uploaded)
         store.save(file.key, io.BytesIO(content), content_type=file.content_type)
     file.size, file.sha256, file.status = len(content), hashlib.sha256(content).hexdigest(), StoredFile.Status.KEPT
     file.save(update_fields=["key", "size", "sha256", "status", "updated_at"])
     transaction.on_commit(lambda: store.delete(uploaded), robust=True)
 
 
+def _check_may_add(patient: Patient, by: Actor, fields: dict[str, Any]) -> None:
+    """What can be known before a byte is moved; adding looks again."""
+    refuse_closed(patient)
+    _check_may_write(by, fields.get("sensitivity", ""), own=True)
+
+
 def _check_may_write(by: Actor, sensitivity: str, *, own: bool) -> None:
-    if sensitivity == RESTRICTED and not role_allows(by.roles, Area.NOTES, Access.WRITE, own=own):
+    if sensitivity == RESTRICTED and not may_write_restricted(by, own=own):
         raise Forbidden()
 
 

@@ -45,6 +45,7 @@ class DocumentViewSet(KeptPatientPartViewSet):
     serializer_class = DocumentSerializer
     read_serializer_class = DocumentSerializer
     filterset_fields: ClassVar[list[str]] = ["category", "sensitivity", "status"]
+    lock_later: ClassVar[frozenset[str]] = frozenset({"create"})
 
     def get_queryset(self) -> "QuerySet[PatientDocument]":
         documents: PatientDocumentQuerySet = super().get_queryset()  # type: ignore[assignment]  # its manager's

@@ -12,6 +12,16 @@ def new_key(folder: str = "uploads") -> str:
     return f"{active_practice_id()}/{folder}/{new_id()}"
 
 
+def kept_key(upload: str) -> str:
+    """Where an upload's bytes are kept, by its name: whoever knows one of the two places knows the other."""
+    return upload.replace("/uploads/", "/documents/")
+
+
+def upload_key(kept: str) -> str:
+    """Where they were uploaded."""
+    return kept.replace("/documents/", "/uploads/")
+
+
 class StoredFile(TenantModel):
     """A file in the store: announced first, kept once its bytes were looked at."""
 

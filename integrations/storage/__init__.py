@@ -1,6 +1,7 @@
 """Keeping files: what the product asks for, wherever the bytes are."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol, cast
@@ -54,6 +55,10 @@ class FileStore(Protocol):
 
     def facts(self, key: str) -> FileFacts | None:
         """Size and type of what is there, None when nothing is."""
+        ...
+
+    def keys(self, folder: str) -> Iterator[str]:
+        """Of all files there are in `<practice id>/<folder>`."""
         ...
 
     def delete(self, key: str) -> None:

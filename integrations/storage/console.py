@@ -1,5 +1,6 @@
 """Files in a local folder, behind signed links that `views.py` serves. Development only: production refuses it."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -53,6 +54,11 @@ class LocalFiles:
         if not path.is_file():
             return None
         return FileFacts(size=path.stat().st_size, content_type=path.with_name(f"{path.name}~type").read_text())
+
+    def keys(self, folder: str) -> Iterator[str]:
+        path = self._path(folder)
+        names = [each.name for each in path.iterdir()] if path.is_dir() else []
+        return (f"{folder}/{name}" for name in names if not name.endswith("~type"))
 
     def delete(self, key: str) -> None:
         path = self._path(key)

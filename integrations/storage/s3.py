@@ -80,6 +80,12 @@ class S3Files:
             raise RetryableVendorError(VENDOR, type(error).__name__) from None
         return FileFacts(size=head["ContentLength"], content_type=head["ContentType"])
 
+    def keys(self, folder: str) -> Iterator[str]:
+        pages = self._client.get_paginator("list_objects_v2")
+        with _vendor_errors():
+            for page in pages.paginate(Bucket=self._bucket, Prefix=f"{check_key(folder)}/"):
+                yield from (each["Key"] for each in page.get("Contents", ()))
+
     def delete(self, key: str) -> None:
         with _vendor_errors():
             self._client.delete_object(Bucket=self._bucket, Key=check_key(key))

@@ -47,6 +47,13 @@ def refuse_merged(patient: Patient) -> None:
         raise PatientErased
 
 
+def refuse_closed(patient: Patient) -> None:
+    """Unless the chart is in use. Raises PatientMerged, PatientArchived."""
+    refuse_merged(patient)
+    if patient.status == Patient.Status.ARCHIVED:
+        raise PatientArchived
+
+
 def lock_unmerged(patient: Patient) -> Patient:
     """The patient as it is now, locked: whoever else changes this chart waits. Raises PatientMerged."""
     locked: Patient = Patient.objects.select_for_update(no_key=True).get(pk=patient.pk)
@@ -56,9 +63,7 @@ def lock_unmerged(patient: Patient) -> Patient:
 
 def lock_open(row: TenantModel) -> None:
     """Locks the row's patient, whose chart has to be in use. Raises PatientMerged, PatientArchived."""
-    patient = lock_unmerged(_patient_of(row))
-    if patient.status == Patient.Status.ARCHIVED:
-        raise PatientArchived
+    refuse_closed(lock_unmerged(_patient_of(row)))
 
 
 def _patient_of(row: TenantModel) -> Patient:

@@ -24,6 +24,8 @@ class PatientPartMixin(GenericViewSet[Any]):
     """What hangs on one patient; under a patient who isn't visible there is nothing."""
 
     patient: Patient
+    lock_later: ClassVar[frozenset[str]] = frozenset()
+    """Actions whose service locks the patient itself, once what is slow has been done."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
@@ -39,7 +41,7 @@ class PatientPartMixin(GenericViewSet[Any]):
     def _patient(self) -> Patient:
         """Locked before any row of theirs is, as merging does it: in the other order two could wait for each other."""
         visible = Patient.objects.visible_to(acting())
-        if self.request.method not in SAFE_METHODS:
+        if self.request.method not in SAFE_METHODS and self.action not in self.lock_later:
             visible = visible.select_for_update(of=("self",), no_key=True)
         patient: Patient | None = visible.filter(pk=self.kwargs["patient_id"]).first()
         if patient is None:

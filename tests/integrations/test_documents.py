@@ -1,20 +1,32 @@
 import hashlib
+import io
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import OperationalError, connection, transaction
 from django.test import Client
+from django.utils import timezone
 from pytest_django import Settings
 
+from integrations.documents import services
 from integrations.models import StoredFile
-from patients.models import Patient
+from integrations.models.stored_file import kept_key
+from integrations.storage import get_file_store
+from integrations.tasks import discard_unused_files
+from patients.models import Patient, PatientDocument
 from practices.models import Practice
-from practices.tenancy import practice_scope
+from practices.tenancy import Actor, current_actor, practice_scope
 from tests.clients import MemberClient, client_for
 from tests.factories.patients import PatientFactory
-from tests.rows import SETUP
+from tests.rows import SETUP, make_row
 
 API = "/api/v1"
 PDF = b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n"
@@ -166,3 +178,65 @@ def test_biller_reads_documents_and_adds_none(practice: Practice, ada: Patient) 
     biller = client_for("biller", practice)
     assert biller.get(path_of(ada)).status_code == 200
     assert biller.post(f"{API}/documents/uploads", FILE).status_code == 403
+
+
+@pytest.mark.django_db(transaction=True)
+def test_chart_is_locked_only_once_the_store_has_answered(practice: Practice, ada: Patient, store: Path) -> None:
+    desk = client_for("front_desk", practice)
+    upload = uploaded(desk)
+    with busy(practice, ada), practice_scope(practice, actor=Actor.user(desk.user.pk, ("front_desk",))):
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '100ms'")
+        file = StoredFile.objects.get(pk=upload)
+        with pytest.raises(OperationalError, match="lock timeout"), transaction.atomic():
+            services.add_document(patient=ada, by=current_actor(), upload=file, title="Letter", category="letter")
+    assert len(list(store.rglob("documents/*"))) == 2  # the bytes, and their type beside them
+    body = {"upload": upload, "title": "Letter", "category": "letter"}
+    assert desk.post(path_of(ada), body).status_code == 201
+    assert [len(list(store.rglob(f"{folder}/*"))) for folder in ("documents", "uploads")] == [2, 0]
+
+
+@contextmanager
+def busy(practice: Practice, patient: Patient) -> Iterator[None]:
+    """Somebody else is working on the chart."""
+    locked, done = threading.Event(), threading.Event()
+
+    def work() -> None:
+        try:
+            with practice_scope(practice, actor=SETUP):
+                Patient.objects.select_for_update(of=("self",)).get(pk=patient.pk)
+                locked.set()
+                done.wait(10)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert locked.wait(10)
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_bytes_that_no_row_tells_of_are_removed(practice: Practice, ada: Patient, store: Path) -> None:
+    def put(folder: str, *, minutes: int, key: str = "") -> str:
+        made = timezone.now() - timedelta(minutes=minutes)
+        key = key or f"{practice.pk}/{folder}/{UUID(int=int(made.timestamp() * 1000) << 80 | 1)}"
+        get_file_store().save(key, io.BytesIO(PDF), content_type="application/pdf")
+        return key
+
+    lost, young, waiting, kept = (put("uploads", minutes=minutes) for minutes in (90, 50, 91, 92))
+    for key in (lost, waiting, kept):
+        put("documents", minutes=0, key=kept_key(key))
+    desk = client_for("front_desk", practice)
+    with practice_scope(practice, actor=SETUP):
+        row = {"filename": "x", "content_type": "application/pdf", "size": 1, "uploaded_by": desk.user}
+        StoredFile.objects.create(key=waiting, **row)
+        file = StoredFile.objects.create(key=kept_key(kept), status="kept", sha256="0" * 64, **row)
+        make_row(PatientDocument, patient=ada, file=file)
+    discard_unused_files(timestamp=0)
+    found = {str(path.relative_to(store / "files")) for path in store.rglob("*") if path.is_file()}
+    left = {young, waiting, kept_key(waiting), kept_key(kept)}
+    assert found == left | {f"{key}~type" for key in left}

@@ -56,6 +56,8 @@ def test_file_saved_is_read_and_deleted(vendor: str, request: pytest.FixtureRequ
     store.save(KEY, io.BytesIO(b"%PDF"), content_type="application/pdf")
     assert store.facts(KEY) == FileFacts(size=4, content_type="application/pdf")
     assert store.read(KEY) == b"%PDF"
+    assert list(store.keys("0198c0de/documents")) == [KEY]
+    assert list(store.keys("0198c0de/uploads")) == []
     store.delete(KEY)
     store.delete(KEY)
     assert store.facts(KEY) is None
