@@ -24,6 +24,7 @@ PAGES: tuple[tuple[str, tuple[Page, ...]], ...] = (
             ("Series", "event_repeat", "appointments.AppointmentSeries"),
             ("Waitlist", "hourglass_top", "appointments.WaitlistEntry"),
             ("Patients", "groups", "patients.Patient"),
+            ("Documents", "folder_open", "patients.PatientDocument"),
             ("Possible duplicates", "join", "patients.DuplicateCandidate"),
             ("Messages", "forum", "integrations.Message"),
         ),

@@ -4,8 +4,12 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from django import forms
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.admin import StackedInline
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
@@ -143,13 +147,19 @@ class TagTab(RowTab):
 
 
 class DocumentTab(ReadOnlyInline):
-    """Files are added and fetched by the API's signed forms and links."""
+    """Files are added and fetched on pages of their own, which `integrations` brings."""
 
     model = PatientDocument
     tab = True
     verbose_name_plural = "Documents"
-    fields = ("title", "category", "sensitivity", "status", "created_at")
+    fields = ("title", "category", "sensitivity", "status", "created_at", "download")
     readonly_fields = fields
+    show_change_link = True
+
+    @admin.display(description="File")
+    def download(self, row: PatientDocument) -> SafeString:
+        url = reverse("admin:patients_patientdocument_download", args=[row.pk])
+        return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">Download</a>', url)
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[PatientDocument]":
         return cast("PatientDocumentQuerySet", super().get_queryset(request)).visible_to(current_actor())

@@ -223,6 +223,9 @@ class PatientAdmin(TenantAdmin):
         if request.user.has_perm("appointments.view_appointment"):
             url = f"{reverse('admin:appointments_appointment_changelist')}?patient__id__exact={row.pk}"
             links.append(("Visits", "calendar_month", url))
+        if row.status == Patient.Status.ACTIVE and request.user.has_perm("patients.add_patientdocument"):
+            url = f"{reverse('admin:patients_patientdocument_add')}?patient={row.pk}"
+            links.append(("Add a document", "upload_file", url))
         if row.merged_into_id is not None:
             url = reverse("admin:patients_patient_change", args=[row.merged_into_id])
             links.append(("The chart it went into", "join", url))

@@ -56,10 +56,16 @@ def tenant_pages() -> list[type[TenantModel]]:
     return [model for model in registered() if issubclass(model, TenantModel)]
 
 
+def downloads(model: Any) -> list[str]:
+    """The page of a model that leads to a file, if it has one."""
+    name = f"{model._meta.app_label}_{model._meta.model_name}_download"
+    return ["download"] if name in {each.name for each in routes()} else []
+
+
 def test_foreign_id_in_an_address_is_not_found(world: World) -> None:
     leaks = []
     for model in tenant_pages():
-        pages = [(page, ()) for page in DETAIL] + [("do", (name,)) for name in ACTIONS]
+        pages = [(page, ()) for page in (*DETAIL, *downloads(model))] + [("do", (name,)) for name in ACTIONS]
         for page, more in pages:
             for method in (world.client.get, world.client.post):
                 unknown, foreign = uuid.uuid4(), world.theirs[model._meta.label].pk
@@ -206,5 +212,6 @@ def test_sweep_is_not_empty() -> None:
     known |= {"patients_patient_break_glass"}  # test_merging.py
     for model in registered():
         meta = model._meta
-        known |= {f"{meta.app_label}_{meta.model_name}_{page}" for page in ("changelist", "add", "do", *DETAIL)}
+        pages = ("changelist", "add", "do", *DETAIL, *downloads(model))
+        known |= {f"{meta.app_label}_{meta.model_name}_{page}" for page in pages}
     assert names == known, "a page that no test here visits"

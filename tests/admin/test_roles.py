@@ -27,6 +27,7 @@ NEVER_ADDED = READ_ONLY | {"accounts.Membership", "practices.PracticePolicy"}
 NEVER_DELETED = (NEVER_ADDED - {"accounts.Membership"}) | {
     "accounts.Invitation",
     "patients.Patient",
+    "patients.PatientDocument",
     "appointments.Appointment",
     "appointments.AppointmentSeries",
     "appointments.WaitlistEntry",

@@ -1,0 +1,55 @@
+"""Pages about rows that hang on a patient and have pages of their own."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from patients.models import Patient
+from practices.tenancy import current_actor
+
+
+class PatientRowMixin:
+    """For a TenantAdmin of a model with a `patient`; rows of patients whom the actor may not see aren't there."""
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """The patient is locked before the row is, as merging does it: in the other order two could wait for each
+        other.
+        """
+        if request.method == "POST":
+            self._lock_patient(request, object_id)
+        return super().get_object(request, object_id, from_field)  # type: ignore[misc]  # of the class beside it
+
+    def _lock_patient(self, request: HttpRequest, object_id: str) -> None:
+        admin: Any = self
+        try:
+            rows = admin.get_queryset(request).filter(pk=admin.model._meta.pk.to_python(object_id))
+        except ValidationError:
+            return
+        patients = Patient.objects.filter(pk__in=rows.order_by().values("patient"))
+        list(patients.order_by().select_for_update(of=("self",), no_key=True))
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name != "patient":
+            return super().formfield_for_foreignkey(db_field, request, **kwargs)  # type: ignore[misc]  # likewise
+        kwargs["queryset"] = Patient.objects.visible_to(current_actor())
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)  # type: ignore[misc]
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]
+        if isinstance(db_field, models.ForeignKey) and field is not None:
+            field.widget.can_add_related = field.widget.can_change_related = field.widget.can_view_related = False
+        return field
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return self.readonly_fields if obj else ()  # type: ignore[attr-defined]
+
+    @admin.display(description="Patient")
+    def patient_link(self, row: Any) -> SafeString:
+        url = reverse("admin:patients_patient_change", args=[row.patient_id])
+        return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', url, row.patient)
