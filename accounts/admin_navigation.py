@@ -30,6 +30,14 @@ PAGES: tuple[tuple[str, tuple[Page, ...]], ...] = (
         ),
     ),
     (
+        "Records",
+        (
+            ("Copies for patients", "folder_zip", "integrations.PatientExport"),
+            ("Imports", "upload", "integrations.ImportJob"),
+            ("Legal holds", "gavel", "patients.LegalHold"),
+        ),
+    ),
+    (
         "Calendar",
         (
             ("Opening hours", "schedule", "appointments.AvailabilityRule"),

@@ -54,22 +54,25 @@ def announce(
 
 
 @transaction.atomic
-def receive(*, by: Actor, file: "UploadedFile", allowed: Collection[str] = ALLOWED) -> StoredFile:
-    """A file that was sent to us, put where a form would have put it.
+def receive(
+    *, by: Actor, file: "UploadedFile[bytes]", content_type: str, allowed: Collection[str] = ALLOWED
+) -> StoredFile:
+    """A file that was sent to us, put where a form would have put it. A refusal is one of `upload`.
 
     If nothing is committed in the end, `discarding` finds the bytes. Raises what `announce` does.
     """
-    place = _place(by, file.name or "", file.content_type or "", file.size or 0, allowed, "upload", "upload")
+    place = _place(by, file.name or "", content_type, file.size or 0, allowed, "upload", "upload")
     with _vendor():
         get_file_store().save(place.key, io.BytesIO(file.read()), content_type=place.content_type)
     return place
 
 
 @transaction.atomic
-def upload_document(*, patient: Patient, by: Actor, file: "UploadedFile", **fields: Any) -> PatientDocument:
+def upload_document(*, patient: Patient, by: Actor, file: "UploadedFile[bytes]", **fields: Any) -> PatientDocument:
     """`receive` and `add_document` in one. Raises what they do."""
     _check_may_add(patient, by, fields)
-    return add_document(patient=patient, by=by, upload=receive(by=by, file=file), **fields)
+    upload = receive(by=by, file=file, content_type=file.content_type or "")
+    return add_document(patient=patient, by=by, upload=upload, **fields)
 
 
 @transaction.atomic

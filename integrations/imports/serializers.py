@@ -2,11 +2,10 @@ from rest_framework import serializers
 
 from config.api import fields
 from config.api.serializers import StrictModelSerializer, StrictSerializer
+from integrations.imports import services
 from integrations.models import ImportJob, ImportRowError, StoredFile
 from patients.imports import Duplicates, Mode
 from patients.imports.reading import FIELDS
-
-MAX_COLUMNS = 100
 
 
 class ImportUploadRequest(StrictSerializer):
@@ -28,7 +27,7 @@ class ImportRequest(StrictSerializer):
     )
 
     def validate_mapping(self, mapping: dict[str, str]) -> dict[str, str]:
-        if len(mapping) > MAX_COLUMNS or any(len(heading) > MAX_COLUMNS for heading in mapping):
+        if not services.is_reasonable(mapping):
             raise serializers.ValidationError("These are too many or too long headings.", code="too_large")
         return mapping
 

@@ -1,23 +1,36 @@
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from config.api.problem import Forbidden
-from integrations.documents.services import announce
+from integrations.documents.services import announce, receive
 from integrations.models import ImportJob, StoredFile
 from integrations.queue import enqueue
 from integrations.storage import PresignedUpload
 from integrations.tasks import run_import
 from practices.tenancy import Actor
 
+if TYPE_CHECKING:
+    from django.core.files.uploadedfile import UploadedFile
+
 CONTENT_TYPE = "text/csv"
+MAX_COLUMNS = 100
+
+
+def is_reasonable(mapping: dict[str, str]) -> bool:
+    return len(mapping) <= MAX_COLUMNS and all(len(heading) <= MAX_COLUMNS for heading in mapping)
 
 
 def announce_file(*, by: Actor, filename: str, size: int) -> tuple[StoredFile, PresignedUpload, datetime]:
     """Where to put the file. Raises what announcing a document raises."""
     return announce(by=by, filename=filename, content_type=CONTENT_TYPE, size=size, allowed=(CONTENT_TYPE,))
+
+
+def receive_file(*, by: Actor, file: "UploadedFile[bytes]") -> StoredFile:
+    """A file that was sent to us. What a browser calls it depends on what else is installed there. Raises likewise."""
+    return receive(by=by, file=file, content_type=CONTENT_TYPE, allowed=(CONTENT_TYPE,))
 
 
 @transaction.atomic

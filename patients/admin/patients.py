@@ -226,6 +226,9 @@ class PatientAdmin(TenantAdmin):
         if row.status == Patient.Status.ACTIVE and request.user.has_perm("patients.add_patientdocument"):
             url = f"{reverse('admin:patients_patientdocument_add')}?patient={row.pk}"
             links.append(("Add a document", "upload_file", url))
+        if _may_export():
+            links.append(("Copy for the patient", "folder_zip", _of(row, "integrations_patientexport")))
+            links.append(("Legal holds", "gavel", _of(row, "patients_legalhold")))
         if row.merged_into_id is not None:
             url = reverse("admin:patients_patient_change", args=[row.merged_into_id])
             links.append(("The chart it went into", "join", url))
@@ -267,6 +270,15 @@ class PatientAdmin(TenantAdmin):
 
 def _may_merge() -> bool:
     return allowed(current_actor().roles, Area.MERGE, Access.FULL)
+
+
+def _may_export() -> bool:
+    return allowed(current_actor().roles, Area.EXPORT, Access.FULL)
+
+
+def _of(row: Patient, page: str) -> str:
+    """The list of one patient's rows."""
+    return f"{reverse(f'admin:{page}_changelist')}?patient__id__exact={row.pk}"
 
 
 def _archive(row: Patient) -> None:

@@ -10,8 +10,28 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from accounts.roles import Access, Area, allowed
 from patients.models import Patient
-from practices.tenancy import current_actor
+from practices.tenancy import current_actor, current_scope
+
+
+class WholeChartsMixin:
+    """For who may take whole charts out of the practice or keep them in it; a biller, who exports money, may not. What
+    is asked for isn't edited afterwards.
+    """
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        scope = current_scope()
+        return scope is not None and allowed(scope.actor.roles, Area.EXPORT, Access.FULL)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 class PatientRowMixin:

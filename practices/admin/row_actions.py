@@ -60,7 +60,9 @@ class ForeseenForm(RowActionForm):
 
 @dataclass(frozen=True, slots=True)
 class RowAction:
-    """`run(row, **answers)` does it. `variant` is a colour of unfold's buttons."""
+    """`run(row, **answers)` does it; if it returns a row of the same kind, that one is shown. `variant` is a colour of
+    unfold's buttons.
+    """
 
     name: str
     label: str
@@ -130,7 +132,7 @@ class RowActionsMixin:
             if form is not None and form.asks_again():
                 return self._ask(request, row, action, form)
             with transaction.atomic():
-                action.run(row, **(form.cleaned_data if form else {}))
+                made = action.run(row, **(form.cleaned_data if form else {}))
         except REFUSALS as refusal:
             if form is None:
                 return self._refused(request, row, refusal)
@@ -140,7 +142,7 @@ class RowActionsMixin:
             return response
         messages.success(request, action.done)
         back = request.POST.get("back", "")
-        return redirect(back if _is_ours(back) else self._url_of(row))
+        return redirect(back if _is_ours(back) else self._url_of(made if isinstance(made, type(row)) else row))
 
     def _form(self, request: HttpRequest, row: Any, action: RowAction) -> RowActionForm | None:
         if action.form is None:

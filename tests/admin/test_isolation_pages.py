@@ -21,7 +21,18 @@ from tests.rows import SETUP, make_row, tenant_models
 LEAST = 12
 """Characters from which on a text of another practice's row is taken for one that can't be here by chance."""
 DETAIL = ("change", "delete", "history")
-ACTIONS = ("archive", "unarchive", "suspend", "reactivate", "reschedule", "cancel", "arrive", "confirm")
+ACTIONS = (
+    "archive",
+    "unarchive",
+    "suspend",
+    "reactivate",
+    "reschedule",
+    "cancel",
+    "arrive",
+    "confirm",
+    "release",
+    "trial",
+)
 
 
 @dataclass
