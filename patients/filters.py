@@ -13,6 +13,7 @@ from patients.querysets import PatientQuerySet
 class PatientFilterSet(UpdatedSinceFilterSet):
     """Exact look-ups but for `search`; what can't be a number or an address finds nobody."""
 
+    mrn = django_filters.CharFilter(method="by_mrn", label="A whole number, capitals or not.")
     search = django_filters.CharFilter(method="by_name", label="Beginnings of words of a name, in any order.")
     birth_date = DateFilter()
     phone = django_filters.CharFilter(method="by_phone", label="A whole number; without country code: the practice's.")
@@ -23,7 +24,10 @@ class PatientFilterSet(UpdatedSinceFilterSet):
 
     class Meta:
         model = Patient
-        fields = ["mrn", "status"]
+        fields = ["status"]
+
+    def by_mrn(self, queryset: PatientQuerySet, name: str, value: str) -> PatientQuerySet:
+        return queryset.of_mrn(value)
 
     def by_name(self, queryset: PatientQuerySet, name: str, value: str) -> PatientQuerySet:
         return queryset.search(value)

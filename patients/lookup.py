@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 
 from patients.contact_values import normalised_phone, region
 from patients.models import ContactPoint, Patient, PatientIdentifier
+from patients.models.patient import MRN_ALPHABET, MRN_LENGTH
 from patients.querysets import PatientQuerySet
 
 LIKE_A_NUMBER = 5
@@ -22,16 +23,21 @@ def find_patients(patients: PatientQuerySet, text: str) -> PatientQuerySet:
     if (born := _date(text)) is not None:
         return patients.filter(birth_date=born)
     digits = sum(character.isdigit() for character in text)
-    if digits and (by_mrn := patients.filter(mrn=text.upper())).exists():
+    if (digits or _is_like_ours(text)) and (by_mrn := patients.of_mrn(text)).exists():
         return by_mrn
     return _with_number(patients, text) if digits >= LIKE_A_NUMBER else patients.search(text)
 
 
 def of_mrn(patients: PatientQuerySet, text: str) -> Patient | None:
-    """Whose number it is as written, else in capitals, as we make them. One query or two."""
+    """Whose number it is as written, else in capitals, as we make them, else in small letters."""
     text = text.replace("\0", "").strip()
-    exact: Patient | None = patients.filter(mrn=text).first()
-    return exact or patients.filter(mrn=text.upper()).first()
+    found: dict[str, Patient] = {patient.mrn: patient for patient in patients.of_mrn(text)}
+    return found.get(text) or found.get(text.upper()) or found.get(text.lower())
+
+
+def _is_like_ours(text: str) -> bool:
+    """One number in seventeen that we make has no digit."""
+    return len(text) == MRN_LENGTH and set(text.upper()) <= set(MRN_ALPHABET)
 
 
 def _with_number(patients: PatientQuerySet, text: str) -> PatientQuerySet:

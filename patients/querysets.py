@@ -49,6 +49,10 @@ class PatientQuerySet(TenantQuerySet["Patient"]):
         first, *others = (PatientName.objects.beginning_with(term).values("patient_id") for term in terms)
         return self.filter(_IsOneOf(F("pk"), ArraySubquery(first.intersection(*others) if others else first)))
 
+    def of_mrn(self, text: str) -> "PatientQuerySet":
+        """Whose number it is as written, in capitals (as ours are) or in small letters; the unique index has each."""
+        return self.filter(mrn__in={text, text.upper(), text.lower()})
+
     def update(self, **kwargs: Any) -> int:
         if changed := set(NAME_FIELDS).intersection(kwargs):
             raise ValueError(f"{sorted(changed)}: save() the patients instead, which keeps the searchable words.")

@@ -49,6 +49,7 @@ def hottest(patient: Patient, visit: Appointment, tag: Tag) -> dict[str, tuple[s
         "email": ("/patients?email=ada@example.test", "contact_by_value"),
         "identifier": ("/patients?identifier=123456789", "identifier_by_value"),
         "MRN": (f"/patients?mrn={patient.mrn}", "patient_mrn_unique"),
+        "MRN in small letters": (f"/patients?mrn={patient.mrn.lower()}", "patient_mrn_unique"),
         "born on": ("/patients?birth_date=1984-07-30", "patient_by_birth_date"),
         "tag": (f"/patients?tag={tag.pk}", "patient_tag_by_tag"),
         "name and birth date": (

@@ -18,11 +18,12 @@ from practices.tenancy import Actor
 
 MRN_ALPHABET = "23456789BCDFGHJKMNPQRSTVWXZ"
 """No vowels and nothing that reads like something else, so that a number can be told on the telephone."""
+MRN_LENGTH = 8
 
 
 def new_mrn() -> str:
     """Eight random characters: 27^8 of them, so two patients of a practice practically never draw the same."""
-    return "".join(secrets.choice(MRN_ALPHABET) for _ in range(8))
+    return "".join(secrets.choice(MRN_ALPHABET) for _ in range(MRN_LENGTH))
 
 
 class Patient(VersionedModel):

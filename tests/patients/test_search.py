@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.db import connection, connections, models
 
+from patients.lookup import find_patients, of_mrn
 from patients.models import ContactPoint, Patient, PatientIdentifier, PatientName
 from patients.names import normalise
 from practices.models import Practice
@@ -144,3 +145,34 @@ def test_indexes_serve_under_the_row_policies(practice: Practice) -> None:
         assert "mrn" in conditions(Patient.objects.filter(mrn="17"))["patient_mrn_unique"]
         assert "value_index" in conditions(ContactPoint.objects.of_value("+12025550100"))["contact_by_value"]
         assert "value_index" in conditions(PatientIdentifier.objects.of_value("123"))["identifier_by_value"]
+
+
+@pytest.mark.usefixtures("in_practice")
+@pytest.mark.parametrize(
+    ("kept", "typed"),
+    [
+        ("7KBC2DFG", "7kbc2dfg"),
+        ("7KBC2DFG", "7Kbc2dFG"),
+        ("BCDFGHJK", "bcdfghjk"),
+        ("old-17", "OLD-17"),
+        ("Old-17", "Old-17"),
+    ],
+)
+def test_number_is_found_however_it_is_typed(kept: str, typed: str) -> None:
+    patient = Patient.objects.create(given_name="Ada", family_name="Byron", mrn=kept)
+    Patient.objects.create(given_name="Bo", family_name="Ek")
+    assert list(find_patients(Patient.objects.all(), f" {typed} ")) == [patient]
+    assert of_mrn(Patient.objects.all(), typed) == patient
+
+
+@pytest.mark.usefixtures("in_practice")
+def test_number_as_written_comes_before_its_other_spellings() -> None:
+    small, capital = (Patient.objects.create(given_name="Ada", family_name="Byron", mrn=mrn) for mrn in ("a-1", "A-1"))
+    assert [of_mrn(Patient.objects.all(), text) for text in ("a-1", "A-1")] == [small, capital]
+    assert set(find_patients(Patient.objects.all(), "a-1")) == {small, capital}
+
+
+@pytest.mark.usefixtures("in_practice")
+def test_name_that_is_like_a_number_is_found() -> None:
+    patient = Patient.objects.create(given_name="Ada", family_name="Schwgrtz")
+    assert list(find_patients(Patient.objects.all(), "schwgrtz")) == [patient]
