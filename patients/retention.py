@@ -4,7 +4,7 @@ A chart is due when nothing about the patient was added or changed, and no visit
 `retention_years`, and as many years have passed since they came of age. An open legal hold wins over all of it.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from dateutil.relativedelta import relativedelta
@@ -12,11 +12,11 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from patients.belongings import belongings
+from patients.minors import MAJORITY, practice_day
 from patients.models import LegalHold, Patient
 from patients.querysets import PatientQuerySet
 from practices.models import PracticePolicy
 
-ADULT_AT = 18
 NOT_CARE = {"patients.accessgrant", "patients.legalhold", "patients.patientname", "integrations.patientexport"}
 """Tables that tell who had the chart, not that the patient was cared for."""
 
@@ -34,14 +34,25 @@ def over(years: int) -> PatientQuerySet:
     rows: PatientQuerySet = Patient.objects.filter(erased_at=None, merged_into=None)
     if years == 0:
         return rows.none()
-    grown_up = Q(birth_date=None) | Q(birth_date__lte=now.date() - relativedelta(years=ADULT_AT + years))
-    rows = rows.filter(grown_up, created_at__lt=cutoff, updated_at__lt=cutoff)
+    rows = rows.filter(_of_age_for(years), created_at__lt=cutoff, updated_at__lt=cutoff)
     rows = rows.exclude(deceased_at__gte=cutoff)
     for belonging in belongings()[1:]:
         if belonging.entity not in NOT_CARE:
             for path in belonging.paths:
                 rows = rows.exclude(Exists(_lately(belonging.model, path, cutoff)))
     return rows
+
+
+def _of_age_for(years: int) -> Q:
+    """Surely so where only the month or year of birth is known, which is kept as its first day."""
+    born = practice_day() - relativedelta(years=MAJORITY + years)
+    after = born + timedelta(days=1)
+    return (
+        Q(birth_date=None)
+        | Q(birth_date_precision=Patient.Precision.DAY, birth_date__lte=born)
+        | Q(birth_date_precision=Patient.Precision.MONTH, birth_date__lt=after.replace(day=1))
+        | Q(birth_date_precision=Patient.Precision.YEAR, birth_date__lt=after.replace(month=1, day=1))
+    )
 
 
 def _lately(model: type, path: str, cutoff: datetime) -> PatientQuerySet:

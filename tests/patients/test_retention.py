@@ -21,6 +21,7 @@ from integrations.tasks import discard_unused_files, remove_expired_exports
 from patients.belongings import belongings
 from patients.management.commands import retention as command
 from patients.models import LegalHold, Patient, PatientDocument
+from patients.retention import over
 from patients.services import legal_holds, merging
 from patients.services.erasure import KEPT, erase
 from practices.encryption import EncryptedTextField, KeysDestroyed
@@ -141,6 +142,29 @@ def test_trial_run_erases_nothing_and_apply_what_is_due(practice: Practice, old:
         PracticePolicy.objects.update(retention_years=0)
         LegalHold.objects.update(released_at=timezone.now(), released_by=LegalHold.objects.get().placed_by)
     assert "alder: 0 erased, 0 under" in run("--apply")
+
+
+@pytest.mark.parametrize(
+    ("born", "precision", "last_kept"),
+    [
+        (date(1997, 11, 27), "day", datetime(2026, 11, 27, 4, 59, tzinfo=UTC)),  # in New York, five hours behind
+        (date(1996, 2, 29), "day", datetime(2025, 3, 1, 4, 59, tzinfo=UTC)),
+        (date(1996, 2, 1), "month", datetime(2025, 3, 1, 4, 59, tzinfo=UTC)),
+        (date(1996, 1, 1), "year", datetime(2025, 12, 31, 4, 59, tzinfo=UTC)),
+    ],
+)
+def test_chart_is_due_from_a_birthday_on(
+    practice: Practice, old: Patient, born: date, precision: str, last_kept: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eleven years after they came of age."""
+    with practice_scope(practice, actor=SETUP):
+        Patient.objects.filter(pk=old.pk).update(birth_date=born, birth_date_precision=precision)
+    age(old, at=datetime(2000, 1, 1, tzinfo=UTC))
+    with practice_scope(practice, actor=SETUP):
+        for minutes, due in ((0, False), (1, True)):
+            now = last_kept + timedelta(minutes=minutes)
+            monkeypatch.setattr("django.utils.timezone.now", lambda now=now: now)
+            assert over(11).filter(pk=old.pk).exists() is due
 
 
 def test_run_that_is_cut_off_goes_on_where_it_was(
