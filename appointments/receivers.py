@@ -5,9 +5,11 @@ from typing import Any
 from django.db.models.signals import post_save
 
 from appointments.models import Appointment
-from appointments.services import reminders, waitlist
+from appointments.services import deaths, reminders, waitlist
 from appointments.signals import appointment_booked, appointment_rescheduled, time_freed
 from appointments.transitions import Status
+from patients.models import Patient
+from patients.signals import patient_died
 from practices.models import PracticePolicy
 
 QUIET = ("quiet_hours_start", "quiet_hours_end")
@@ -40,6 +42,10 @@ def end_offer(sender: object, appointment: Appointment, **kwargs: Any) -> None:
         waitlist.end(appointment)
 
 
+def end_what_is_ahead(sender: object, patient: Patient, **kwargs: Any) -> None:
+    deaths.end_what_is_ahead(patient)
+
+
 def apply_quiet_hours(sender: object, instance: PracticePolicy, created: bool, **kwargs: Any) -> None:
     before = instance.loaded_values
     if not created and any(before.get(name) != getattr(instance, name) for name in QUIET):
@@ -52,4 +58,5 @@ def connect() -> None:
     time_freed.connect(cancel_reminders)
     appointment_booked.connect(accept_offer)
     time_freed.connect(end_offer)
+    patient_died.connect(end_what_is_ahead)
     post_save.connect(apply_quiet_hours, sender=PracticePolicy)

@@ -8,6 +8,9 @@ patient_data_read = Signal()
 access_granted = Signal()
 """sender=AccessGrant, grant: somebody was let into a restricted chart."""
 
+patient_died = Signal()
+"""sender=Patient, patient: it was noted that they have died."""
+
 patient_erased = Signal()
 """sender=Patient, patient_ids: about to be erased, in this transaction; see to what lies outside their rows."""
 

@@ -61,6 +61,9 @@ def _claim(message_id: UUID, queued_by: str | None) -> Email | Sms | None:
     if message.appointment is None or message.appointment.status != FITTING_STATUS[MessageKind(message.kind)]:
         message.mark_refused("superseded", final=True)
         return None
+    if message.patient.deceased_at is not None:
+        message.mark_refused("patient_deceased", final=True)
+        return None
     message.start_sending()
     return _compose(message, template)
 

@@ -10,6 +10,7 @@ from patients.models import ContactPoint, Patient
 from patients.problems import InvalidPatientTransition, PossibleDuplicate
 from patients.services.contacts import normalised
 from patients.services.parts import refuse_merged
+from patients.signals import patient_died
 from practices.tenancy import Actor
 
 
@@ -47,7 +48,10 @@ def update_patient(*, patient: Patient, by: Actor, **changes: Any) -> Patient:
     for name, value in changes.items():
         setattr(patient, name, value)
     patient.clean()
+    died = patient.deceased_at is not None and patient.loaded_values["deceased_at"] is None
     patient.save()
+    if died:
+        patient_died.send(Patient, patient=patient)
     return patient
 
 

@@ -130,6 +130,16 @@ def test_cancelling_the_visit_of_somebody_who_died_sends_nothing(reachable: Any,
     assert not Message.objects.exists()
 
 
+def test_message_to_somebody_who_died_since_is_not_sent(
+    reachable: Any, booking: MakeBooking, twilio: TwilioCounterpart
+) -> None:
+    only("sms")
+    book(booking(), by=SETUP)
+    Patient.objects.filter(pk=reachable.patient.pk).update(deceased_at=timezone.now())
+    deliver_all()
+    assert (twilio.requests, Message.objects.get().error_code) == ([], "patient_deceased")
+
+
 def test_moving_a_visit_confirms_its_new_time(reachable: Any, booking: MakeBooking, twilio: TwilioCounterpart) -> None:
     only("sms")
     appointment = book(booking(), by=SETUP)
