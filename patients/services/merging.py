@@ -87,7 +87,8 @@ def foresee_reversal(*, merge: PatientMerge, by: Actor) -> Foreseen:
 def reverse(*, merge: PatientMerge, by: Actor) -> tuple[PatientMerge, list[Row]]:
     """Gives the source back what was its own, and says which rows were made since: they stay with the survivor.
 
-    A row that nobody has touched is again, to the byte, what it was. Raises AlreadyReversed, PatientErased, MergeOrder.
+    A row that nobody has touched is again, to the byte, what it was, but for its version: that goes on, so that a copy
+    read before the merge, or during it, is known to be old. Raises AlreadyReversed, PatientErased, MergeOrder.
     """
     survivor, source = lock(merge.survivor_id, merge.source_id)
     merge = PatientMerge.objects.select_for_update(no_key=True).get(pk=merge.pk)
@@ -100,7 +101,6 @@ def reverse(*, merge: PatientMerge, by: Actor) -> tuple[PatientMerge, list[Row]]
         Patient.objects.filter(pk=source.pk),
         status=merge.source_status,
         merged_into=None,
-        version=merge.source_version,
         updated_at=merge.source_updated_at,
     )
     for key in moved_keys():
@@ -190,8 +190,6 @@ def _give_back(merge: PatientMerge, key: PatientKey, survivor: Patient, source: 
     touched = set(rows.filter(Exists(item)).values_list("pk", flat=True)) - untouched
     if untouched:
         stamps: dict[str, Any] = {"updated_at": Subquery(item.values("updated_before")), **_own_version(key)}
-        if key.counts_versions:
-            stamps["version"] = Subquery(item.values("version_before"))
         AnnouncedQuerySet.update(key.rows().filter(pk__in=untouched), **{key.field.name: source.pk}, **stamps)
     if touched:
         _repoint(key, touched, source)

@@ -15,7 +15,7 @@ from patients import guard
 from patients.keys import STAYS, PatientKey, moved_keys, patient_keys
 from patients.models import ContactPoint, Patient, PatientIdentifier, PatientMerge, PatientMergeItem
 from patients.services import merging
-from practices.models import Practice
+from practices.models import Practice, VersionedModel
 from practices.tenancy import practice_scope
 from tests.clients import MemberClient, client_for
 from tests.factories.patients import ContactPointFactory, PatientFactory, PatientIdentifierFactory
@@ -46,15 +46,23 @@ def body(source: Patient, **more: Any) -> dict[str, Any]:
     return {"source": str(source.pk), "reason": "Same person, typed twice", **more}
 
 
-def photograph(*models_: type[models.Model]) -> dict[str, list[str]]:
-    """Every row of the tables as PostgreSQL writes it."""
-    shown = {}
+Row = tuple[str, int | None]
+
+
+def photograph(*models_: type[models.Model]) -> dict[tuple[str, str], Row]:
+    """Every row of the tables as PostgreSQL writes it, and apart from it the version that counts its edits."""
+    shown: dict[tuple[str, str], Row] = {}
     with connection.cursor() as cursor:
         for model in models_:
             table = model._meta.db_table
-            cursor.execute(f"SELECT r::text FROM {table} AS r ORDER BY id")  # a table of ours
-            shown[table] = [row[0] for row in cursor.fetchall()]
+            version = "version" if issubclass(model, VersionedModel) else "NULL"
+            cursor.execute(f"SELECT id::text, (to_jsonb(r) - {version!r})::text, {version} FROM {table} AS r")  # ours
+            shown |= {(table, pk): (text, number) for pk, text, number in cursor.fetchall()}
     return shown
+
+
+def texts(rows: dict[tuple[str, str], Row]) -> dict[tuple[str, str], str]:
+    return {name: text for name, (text, _) in rows.items()}
 
 
 EVERY = [key.model for key in patient_keys() if not key.entity.startswith("patients.patientmerge")]
@@ -71,11 +79,16 @@ def test_every_key_to_a_patient_is_moved_or_known_to_stay_and_comes_back_to_the_
         arrived = {key.name for key in moved_keys() if key.of(survivor).filter(pk=rows[key.name].pk).exists()}
         assert left == set()
         assert arrived == set(rows)
-        assert photograph(*EVERY) != before
+        merged = photograph(*EVERY)
+        changed = {name for name, text in texts(merged).items() if text != texts(before)[name]}
+        assert {name[1] for name in changed} == {str(row.pk) for row in (source, *rows.values())}
     with practice_scope(practice, actor=SETUP):
         _, since = merging.reverse(merge=merge, by=SETUP)
-        assert photograph(*EVERY) == before
-        assert since == []
+        after = photograph(*EVERY)
+        assert (texts(after), since) == (texts(before), [])
+    for name, (_, version) in after.items():
+        assert name in changed or version == before[name][1]
+        assert version is None or name not in changed or version > (merged[name][1] or 0) > (before[name][1] or 0)
 
 
 def test_reasons_to_stay_name_keys_that_are_there() -> None:
@@ -159,6 +172,16 @@ def test_unmerge_keeps_edits_and_lists_what_was_made_since(
     assert (again.status_code, again.json()["code"]) == (409, "already_reversed")
 
 
+def test_copy_read_before_a_merge_is_old_after_its_undoing(owner: MemberClient, ada: Patient, other: Patient) -> None:
+    phone = owner.post(f"{PATIENTS}/{other.pk}/contacts", {"kind": "phone", "value": "+12025550123"}).json()
+    merge = owner.post(into(ada), body(other)).json()
+    assert owner.post(f"{MERGES}/{merge['id']}/reverse").status_code == 200
+    for path in (f"{PATIENTS}/{other.pk}", f"{PATIENTS}/{other.pk}/contacts/{phone['id']}"):
+        for version in (1, 2):
+            assert owner.patch(path, {}, headers={"If-Match": f'"{version}"'}).status_code == 412
+        assert owner.patch(path, {}, headers={"If-Match": '"3"'}).status_code == 200
+
+
 def test_chain_is_undone_from_its_end(owner: MemberClient, practice: Practice, ada: Patient, other: Patient) -> None:
     with practice_scope(practice, actor=SETUP):
         third = PatientFactory.create()
@@ -172,7 +195,7 @@ def test_chain_is_undone_from_its_end(owner: MemberClient, practice: Practice, a
         assert owner.post(f"{MERGES}/{merge['id']}/reverse").status_code == 200
     with practice_scope(practice, actor=SETUP):
         assert ContactPoint.objects.get(pk=phone.pk).patient_id == other.pk
-        assert ContactPoint.objects.get(pk=phone.pk).version == phone.version
+        assert ContactPoint.objects.get(pk=phone.pk).version == phone.version + 4  # moved twice, given back twice
 
 
 def test_what_cannot_be_merged_is_refused(
@@ -271,7 +294,9 @@ def test_value_that_both_have_comes_back_where_it_was(practice: Practice, ada: P
         merge = merging.merge(survivor=ada, source=other, reason="Same", by=SETUP)
         assert set(PatientIdentifier.objects.filter(patient=other)) == {theirs}
         merging.reverse(merge=merge, by=SETUP)
-        assert photograph(PatientIdentifier, Patient) == before
+        after = photograph(PatientIdentifier, Patient)
+        assert texts(after) == texts(before)
+        assert [pk for (table, pk), row in after.items() if row != before[table, pk]] == [str(other.pk)]  # its version
         assert PatientIdentifier.objects.get(pk=own.pk).value == theirs.value
 
 
