@@ -33,7 +33,7 @@ class PatientExportAdmin(PatientRowMixin, DownloadMixin, WholeChartsMixin, Tenan
     sortable_by = ()
     autocomplete_fields = ("patient",)
     readonly_fields = (
-        *("patient_link", "show_status", "error_code", "show_size", "sha256"),
+        *("patient_link", "show_status", "error_code", "show_size"),
         *("requested_by", "created_at", "expires_at"),
     )
     add_fieldsets = ((None, {"fields": ("patient",), "description": "Everything: JSON, documents, and who looked."}),)
@@ -64,7 +64,7 @@ class PatientExportAdmin(PatientRowMixin, DownloadMixin, WholeChartsMixin, Tenan
     def get_fieldsets(self, request: HttpRequest, obj: PatientExport | None = None) -> Any:
         if obj is None:
             return self.add_fieldsets
-        made = ("show_size", "sha256") if obj.size else ()
+        made = ("show_size",) if obj.size else ()
         failed = ("error_code",) if obj.error_code else ()
         asked = (("requested_by", "created_at"), "expires_at")
         return ((None, {"fields": ("patient_link", "show_status", *failed, *made, *asked)}),)
