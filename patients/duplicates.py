@@ -31,8 +31,24 @@ def candidates(patient: Patient, *, phone: str, by: Actor) -> list[Candidate]:
 
 
 def queue_up(name: str, birth_date: date | None) -> None:
-    """Waits for whoever is creating a patient of this name just now, so that the second of two sees the first."""
+    """Waits for whoever is creating a patient of this name just now, so that the second of two sees the first; and for
+    an import that looks at all names.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"{active_practice_id()} {name} {birth_date}"]
+            "SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 0)),"
+            " pg_advisory_xact_lock(hashtextextended(%s, 0))",
+            [_all_names(), f"{active_practice_id()} {name} {birth_date}"],
         )
+
+
+def queue_up_for_all() -> None:
+    """Waits for everybody who is creating a patient just now, and keeps others waiting until the transaction ends: for
+    more names than there can be locks.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [_all_names()])
+
+
+def _all_names() -> str:
+    return f"{active_practice_id()} patients"

@@ -2,11 +2,13 @@
 
 import io
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import structlog
+from django.db import connections
 from django.utils import timezone
 
 from accounts.identity import living_membership
@@ -42,6 +44,7 @@ def run_job(*, practice_id: UUID, import_id: UUID, last_attempt: bool) -> None:
     begun = _begin(practice_id, import_id)
     if begun is None:
         return
+    teller = _Teller(practice_id, import_id)
     try:
         content = get_file_store().read(begun.key)
         run(
@@ -50,6 +53,7 @@ def run_job(*, practice_id: UUID, import_id: UUID, last_attempt: bool) -> None:
             by=begun.by,
             options=begun.options,
             report=_reporter(import_id),
+            tell=teller.tell,
             so_far=begun.so_far,
         )
     except ImportRefused as refusal:
@@ -64,6 +68,8 @@ def run_job(*, practice_id: UUID, import_id: UUID, last_attempt: bool) -> None:
         raise
     else:
         end(Status.DONE)
+    finally:
+        teller.close()
 
 
 def _begin(practice_id: UUID, import_id: UUID) -> _Begun | None:
@@ -90,6 +96,28 @@ def _begin(practice_id: UUID, import_id: UUID) -> _Begun | None:
 def _locked(import_id: UUID) -> ImportJob:
     job: ImportJob = ImportJob.objects.select_for_update(of=("self",)).get(pk=import_id)
     return job
+
+
+class _Teller:
+    """Notes how far an import is while its own transaction goes on: on a connection of its own, which a thread has."""
+
+    def __init__(self, practice_id: UUID, import_id: UUID) -> None:
+        self._practice_id, self._import_id = practice_id, import_id
+        self._thread = ThreadPoolExecutor(max_workers=1)
+
+    def tell(self, rows: int) -> None:
+        """Back when it is noted, so that nothing is noted late."""
+        self._thread.submit(self._note, rows).result()
+
+    def close(self) -> None:
+        self._thread.submit(connections.close_all).result()
+        self._thread.shutdown()
+
+    def _note(self, rows: int) -> None:
+        with practice_scope(self._practice_id, actor=WORKER):
+            job = ImportJob.objects.select_for_update(of=("self",)).filter(pk=self._import_id).first()
+            if job is not None:
+                job.note(rows=rows, created=0)
 
 
 def _reporter(import_id: UUID) -> Callable[[Progress], None]:

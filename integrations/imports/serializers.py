@@ -33,7 +33,7 @@ class ImportRequest(StrictSerializer):
 
 
 class ImportSerializer(StrictModelSerializer[ImportJob]):
-    """How far an import is; `rows` is counted anew when a file that was found sound is written as a whole."""
+    """How far an import is; `rows` is counted anew while a file that was found sound is written as a whole."""
 
     mapping = serializers.DictField(child=serializers.CharField(), read_only=True)
 

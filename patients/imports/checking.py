@@ -1,10 +1,11 @@
 """What is wrong with rows: by the rules of the API, and beside the patients who are there."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from rest_framework.exceptions import ValidationError as FieldRefused
@@ -35,6 +36,11 @@ class Checked:
     contacts: dict[str, str] = field(default_factory=dict)
     errors: list[tuple[str, str]] = field(default_factory=list)
     skipped: bool = False
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether its patient is to be created."""
+        return self.patient is not None and not self.errors and not self.skipped
 
 
 def check(
@@ -132,6 +138,21 @@ def _look_for_duplicates(rows: list[Checked], policy: Duplicates, seen: set[int]
         new = [_is_new(seen, "person", person), _is_new(seen, "phone", phone)]
         if here or not all(new):
             _apply(policy, row)
+
+
+def likenesses(row: Checked) -> Iterator[int]:
+    """A number for each thing that makes somebody else a likely duplicate of the row's patient."""
+    if row.patient is not None and row.patient.birth_date is not None:
+        yield hash((row.patient.sort_name, row.patient.birth_date))
+    if phone := row.contacts.get("phone"):
+        yield hash(phone)
+
+
+def is_any_like(patients: Collection[UUID], known: set[int]) -> bool:
+    """Whether one of these patients is a likely duplicate by `likenesses` known. Two statements."""
+    people = Patient.objects.filter(pk__in=patients).values_list("sort_name", "birth_date")
+    points = ContactPoint.objects.filter(patient__in=patients, kind=ContactPoint.Kind.PHONE)
+    return not known.isdisjoint(map(hash, [*people, *(point.value for point in points)]))
 
 
 def _apply(policy: Duplicates, row: Checked) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
 from procrastinate.contrib.django.models import ProcrastinateJob
 
@@ -21,6 +23,7 @@ from integrations.storage.console import LocalFiles
 from integrations.tasks import MAX_ATTEMPTS, run_import
 from patients.models import Patient
 from practices.models import Practice
+from practices.signals import bulk_created
 from practices.tenancy import practice_scope
 from tests.clients import MemberClient, client_for
 from tests.factories.patients import PatientFactory
@@ -173,3 +176,31 @@ def test_upload_without_bytes_fails_and_a_thousand_errors_are_kept(
     assert told(owner, many)["failed"] == 5
     assert len(owner.get(f"{API}/import-errors", {"job": many}).json()["results"]) == 2
     assert told(owner, empty)["error_code"] == "upload_missing"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_how_much_is_written_is_seen_before_all_of_it_is(
+    owner: MemberClient, practice: Practice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("patients.imports.running.BATCH", 1)
+    job, seen = started(owner, uploaded(owner, FILE.replace(b"Bo,", b"Bo,Ek")), dry_run=False), list[Any]()
+
+    def look() -> None:
+        try:
+            with practice_scope(practice, actor=SETUP):
+                seen.append(ImportJob.objects.values_list("status", "rows", "created").get(pk=job))
+        finally:
+            connection.close()
+
+    def elsewhere(**kwargs: Any) -> None:
+        thread = threading.Thread(target=look)
+        thread.start()
+        thread.join()
+
+    bulk_created.connect(elsewhere, sender=Patient)
+    try:
+        run_jobs()
+    finally:
+        bulk_created.disconnect(elsewhere, sender=Patient)
+    assert seen == [("running", 3, 0), ("running", 1, 0), ("running", 2, 0)]
+    assert told(owner, job)["created"] == 3

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import io
+import threading
+import time
+from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from audit.models import AuditEvent
 from config.api.spreadsheets import cell, plain
@@ -15,6 +20,7 @@ from patients.imports import Duplicates, ImportRefused, Mode, Options, Progress,
 from patients.imports.reading import FIELDS
 from patients.models import Patient
 from patients.serializers.patients import EDITABLE
+from patients.services import create_patient
 from patients.table import CsvRenderer
 from practices.models import Practice
 from practices.tenancy import practice_scope
@@ -267,3 +273,80 @@ def test_command_tries_first_and_shows_how_far_it_is(practice: Practice, tmp_pat
     file.write_bytes(b"\xff\xfe,\n")
     with pytest.raises(CommandError, match="not_utf8"):
         said(*more)
+
+
+def in_a_thread(work: Callable[[], Any]) -> threading.Thread:
+    """With a connection of its own."""
+
+    def run() -> None:
+        try:
+            work()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def registered(practice: Practice, *, until: Callable[[], Any] = lambda: None, **person: Any) -> None:
+    """Somebody is typed in, and saved when `until` comes back."""
+    with practice_scope(practice, actor=SETUP):
+        create_patient(by=SETUP, **person)
+        until()
+
+
+def somebody_queues() -> None:
+    """Comes back when a connection waits for an advisory lock; in five seconds at the latest."""
+    for _ in range(500):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+            if cursor.fetchone() != (0,):
+                return
+        time.sleep(0.01)
+
+
+ADA = {"given_name": "Ada", "family_name": "Byron", "birth_date": date(1815, 12, 10)}
+LINE = "Ada,Byron,1815-12-10,\n"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rows_wait_for_whoever_is_being_typed_in(practice: Practice) -> None:
+    typed = threading.Event()
+
+    def until() -> None:
+        typed.set()
+        somebody_queues()
+
+    thread = in_a_thread(lambda: registered(practice, until=until, **ADA))
+    assert typed.wait(5)
+    options = Options(dry_run=False, mode=Mode.VALID_ROWS)
+    done, errors = imported(HEAD + LINE + "Bo,Ek,,\n", practice, options)
+    thread.join()
+    assert (done.created, errors) == (1, [(2, "", "possible_duplicate")])
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("person", "policy", "refused"),
+    [
+        (ADA, Duplicates.REFUSE, True),
+        ({"given_name": "Cy", "family_name": "Fo", "phone": "+12025550177"}, Duplicates.SKIP, True),
+        (ADA, Duplicates.CREATE, False),
+        ({"given_name": "Cy", "family_name": "Fo"}, Duplicates.REFUSE, False),
+    ],
+)
+def test_whoever_is_typed_in_while_all_is_written_undoes_it(
+    practice: Practice, person: dict[str, Any], policy: Duplicates, refused: bool
+) -> None:
+    def tell(rows: int) -> None:
+        in_a_thread(lambda: registered(practice, **person)).join()
+
+    text, options = HEAD + LINE + "Bo,Ek,,(202) 555-0177\n", Options(dry_run=False, duplicates=policy)
+    if refused:
+        with pytest.raises(ImportRefused, match="changed_meanwhile"):
+            imported(text, practice, options, tell=tell)
+        assert names(practice) == [person["given_name"]]
+    else:
+        assert imported(text, practice, options, tell=tell)[0].created == 2
+        assert len(names(practice)) == 3

@@ -51,7 +51,14 @@ class Command(BaseCommand):
                 bar.update(task, completed=progress.rows)
 
             try:
-                done = run(lambda: _opened(path), practice_id=practice.pk, by=ACTOR, options=wanted, report=report)
+                done = run(
+                    lambda: _opened(path),
+                    practice_id=practice.pk,
+                    by=ACTOR,
+                    options=wanted,
+                    report=report,
+                    tell=lambda rows: bar.update(task, completed=rows),
+                )
             except ImportRefused as refusal:
                 raise CommandError(f"Nothing was created: {refusal.code}.") from refusal
         self._tell(done, errors, applied=options["apply"])
