@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -9,6 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.widgets import (
@@ -33,15 +36,15 @@ Status = ImportJob.Status
 UNDER_WAY = {Status.QUEUED, Status.RUNNING}
 STATUS_COLOURS = {"queued": "info", "running": "info", "done": "success", "failed": "danger"}
 MODES = [
-    (Mode.ALL_OR_NOTHING.value, "Nothing, unless every row is sound"),
-    (Mode.VALID_ROWS.value, "The rows that are sound"),
+    (Mode.ALL_OR_NOTHING.value, "All rows or none"),
+    (Mode.VALID_ROWS.value, "Rows that are sound"),
 ]
 DUPLICATES = [
     (Duplicates.REFUSE.value, "Refuse the row"),
     (Duplicates.SKIP.value, "Pass over the row"),
     (Duplicates.CREATE.value, "Create another patient"),
 ]
-SHOWN = 50
+SHOWN = 15
 REFRESH_SECONDS = "3"
 
 
@@ -108,14 +111,14 @@ class AgainForm(RowActionForm):
 class ImportJobAdmin(WholeChartsMixin, TenantAdmin):
     """Patients out of a CSV file: a trial first, then all of it or what is sound."""
 
-    list_display = ("show_file", "show_status", "show_kind", "rows", "created", "skipped", "failed", "created_at")
+    list_display = ("show_file", "show_status", "show_kind", "rows", "created", "skipped", "failed", "started_at")
     list_filter = ("status", "dry_run")
     list_select_related = ("upload", "requested_by")
     ordering = ("-created_at", "-id")
     sortable_by = ()
     readonly_fields = (
         *("show_file", "show_status", "show_kind", "show_mode", "show_duplicates", "show_mapping", "requested_by"),
-        *("created_at", "finished_at", "rows", "created", "skipped", "failed", "show_problem", "show_errors"),
+        *("started_at", "finished_at", "rows", "created", "skipped", "failed", "show_problem", "show_errors"),
     )
     add_fieldsets = ((None, {"fields": ("file", "mapping", ("mode", "duplicates"), "dry_run")}),)
 
@@ -132,7 +135,7 @@ class ImportJobAdmin(WholeChartsMixin, TenantAdmin):
             return self.add_fieldsets
         problem = ("show_problem",) if obj.error_code else ()
         errors = ("show_errors",) if obj.failed else ()
-        asked = ("show_mapping", ("show_mode", "show_duplicates"), ("requested_by", "created_at"))
+        asked = ("show_mapping", ("show_mode", "show_duplicates"), ("requested_by", "started_at"))
         result = (("rows", "created"), ("skipped", "failed"), *errors)
         return (
             (None, {"fields": ("show_file", ("show_status", "show_kind"), *problem, "finished_at")}),
@@ -163,7 +166,11 @@ class ImportJobAdmin(WholeChartsMixin, TenantAdmin):
 
     @admin.display(description="Kind")
     def show_kind(self, row: ImportJob) -> str:
-        return "Trial run: nobody is created" if row.dry_run else "Import"
+        return "Trial run" if row.dry_run else "Import"
+
+    @admin.display(description="Started")
+    def started_at(self, row: ImportJob) -> datetime:
+        return row.created_at
 
     @admin.display(description="What is created")
     def show_mode(self, row: ImportJob) -> str:
@@ -226,14 +233,18 @@ class ImportJobAdmin(WholeChartsMixin, TenantAdmin):
 class ImportRowErrorAdmin(WholeChartsMixin, ReadOnlyAdmin):
     """What is wrong with rows of imports, by line: the first thousand of each."""
 
-    list_display = ("line", "field", "show_code", "job_link")
+    list_display = ("line", "show_field", "show_code", "job_link")
     list_display_links = None
     link_filters = ("job",)
     list_select_related = ("job",)
     ordering = ("job", "line", "id")
     sortable_by = ()
-    fields = ("job_link", "line", "field", "show_code")
+    fields = ("job_link", "line", "show_field", "show_code")
     readonly_fields = fields
+
+    @admin.display(description="Field")
+    def show_field(self, row: ImportRowError) -> str:
+        return _spelled_out(row.field) or "The row"
 
     @admin.display(description="What is wrong")
     def show_code(self, row: ImportRowError) -> str:
@@ -242,7 +253,7 @@ class ImportRowErrorAdmin(WholeChartsMixin, ReadOnlyAdmin):
     @admin.display(description="Import")
     def job_link(self, row: ImportRowError) -> SafeString:
         url = reverse("admin:integrations_importjob_change", args=[row.job_id])
-        label = f"{row.job.created_at:%Y-%m-%d %H:%M}"
+        label = date_format(timezone.localtime(row.job.created_at), "j M Y, H:i")
         return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', url, label)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -255,7 +266,7 @@ def _again(row: ImportJob, *, dry_run: bool, **options: Any) -> ImportJob:
 
 
 def _cells(error: ImportRowError) -> tuple[Any, ...]:
-    return error.line, error.field or "The row", _spelled_out(error.code)
+    return error.line, _spelled_out(error.field) or "The row", _spelled_out(error.code)
 
 
 def _spelled_out(code: str) -> str:

@@ -5,12 +5,13 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts.roles import Access, Area, allowed
+from patients.lookup import find_patients
 from patients.models import Patient
 from practices.tenancy import current_actor, current_scope
 
@@ -33,9 +34,18 @@ class WholeChartsMixin:
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        """One at a time."""
+        context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
+        response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)  # type: ignore[misc]
+        return response
+
 
 class PatientRowMixin:
     """For a TenantAdmin of a model with a `patient`; rows of patients whom the actor may not see aren't there."""
+
+    search_fields = ("patient",)
+    search_help_text = "Patient: beginnings of names, or a whole MRN, phone number, email address or birth date"
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """The patient is locked before the row is, as merging does it: in the other order two could wait for each
@@ -53,6 +63,12 @@ class PatientRowMixin:
             return
         patients = Patient.objects.filter(pk__in=rows.order_by().values("patient"))
         list(patients.order_by().select_for_update(of=("self",), no_key=True))
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        if not search_term.strip():
+            return queryset, False
+        patients = find_patients(Patient.objects.visible_to(current_actor()), search_term)
+        return queryset.filter(patient__in=patients.order_by().values("pk")), False
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name != "patient":

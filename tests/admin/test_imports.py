@@ -44,7 +44,7 @@ def test_file_is_tried_and_then_imported(practice: Practice) -> None:
     run_jobs()
     done = owner.get(page)
     text = done.content.decode()
-    assert ("Refresh" in done.headers, "<td>Line 3</td><td>family_name</td><td>Blank</td>" in text) == (False, True)
+    assert ("Refresh" in done.headers, "<td>Line 3</td><td>Family name</td><td>Blank</td>" in text) == (False, True)
     with practice_scope(practice, actor=SETUP):
         assert not Patient.objects.exists()
     run = url(ImportJob, "do", trial.pk, "import")
