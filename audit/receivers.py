@@ -115,7 +115,7 @@ def on_refusal(sender: object, request: HttpRequest, status: int, scope: Scope, 
 
 
 def on_patient_data_read(sender: type[models.Model], patient_ids: Iterable[UUID | str], **kwargs: Any) -> None:
-    record_seen(sender._meta.label_lower, [UUID(str(patient_id)) for patient_id in patient_ids if patient_id])
+    record_seen(sender._meta.label_lower, [str(patient_id) for patient_id in patient_ids if patient_id])
 
 
 def on_patient_data_exported(sender: type[models.Model], patient_ids: Iterable[UUID], **kwargs: Any) -> None:

@@ -80,7 +80,7 @@ class _Buffer:
 
     waiting: list[tuple[_Mark | None, Event]] = field(default_factory=list)
     marks: dict[tuple[str, ...], _Mark] = field(default_factory=dict)
-    seen: dict[str, dict[UUID, None]] = field(default_factory=dict)
+    seen: dict[str, dict[str, None]] = field(default_factory=dict)
     """entity -> ids of the patients whose data was read, in order."""
 
     def __call__(self, scope: Scope) -> None:
@@ -136,7 +136,7 @@ def record(
     _buffer(scope).add(scope, event)
 
 
-def record_seen(entity: str, patient_ids: Iterable[UUID]) -> None:
+def record_seen(entity: str, patient_ids: Iterable[str]) -> None:
     """Notes whose data is shown; all of a scope become one event."""
     scope = _scope_of_actor(f"read {entity}", None)
     _buffer(scope).seen.setdefault(entity, {}).update(dict.fromkeys(patient_ids))
@@ -193,7 +193,7 @@ def _event(
     entity: str,
     entity_id: UUID | None,
     *,
-    patient_ids: Iterable[UUID] = (),
+    patient_ids: Iterable[UUID | str] = (),
     changes: dict[str, Any] | None = None,
     reason: str = "",
     status: int | None = None,

@@ -3,21 +3,21 @@ from django.urls import include, path
 
 from config.api.urls import unknown_path
 
-# Each app's endpoints; an app's urls.py holds `urlpatterns` of a `config.api.routers.Router`.
+# Each app's endpoints, the busiest first; an app's urls.py holds `urlpatterns` of a `config.api.routers.Router`.
 api_v1 = [
-    path("", include("config.api.urls")),
-    path("", include("practices.urls")),
-    path("", include("accounts.urls")),
     path("", include("patients.urls")),
     path("", include("appointments.urls")),
+    path("", include("practices.urls")),
+    path("", include("accounts.urls")),
     path("", include("integrations.urls")),
     path("", include("audit.urls")),
+    path("", include("config.api.urls")),
 ]
 
 urlpatterns = [
+    path("api/v1/", include(api_v1)),
     path("admin/", admin.site.urls),
     path("", include("integrations.storage.urls")),
-    path("api/v1/", include(api_v1)),
     unknown_path,
 ]
 

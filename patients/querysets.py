@@ -1,19 +1,21 @@
 """Which patients are meant: by word of a name, and who may see them."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.contrib.postgres.expressions import ArraySubquery
 from django.db import transaction
 from django.db.models import BooleanField, F, Func
 
 from patients import access
 from patients.names import LAST_CHARACTER, WORD_LENGTH, words
 from practices.querysets import TenantManager, TenantQuerySet
-from practices.tenancy import Actor
+from practices.tenancy import Actor, active_practice_id
 
 if TYPE_CHECKING:
+    from django.db.backends.base.base import BaseDatabaseWrapper
+    from django.db.models.sql.compiler import SQLCompiler
+
     from patients.models import ContactPoint, Patient, PatientIdentifier, PatientName  # noqa: F401  # the bases below name them
 
 NAME_FIELDS = ("given_name", "family_name", "preferred_name")
@@ -21,14 +23,32 @@ MAX_TERMS = 8
 """Each term is a join; nobody searches for nine words of a name."""
 
 
-class _IsOneOf(Func):
-    """`x = ANY(array)`: the array is found first, whatever the planner thinks. Left a choice, it walks through all
+class _HasWords(Func):
+    """Whether, for each term, some word of the patient's names begins with it.
+
+    `x = ANY(array)`: the array is found first, whatever the planner thinks. Left a choice, it walks through all
     patients in the list's order, which takes seconds when those who match come last in it.
+    A range over a COLLATE "C" column: LIKE is not leakproof, so under a row policy it would use no index.
     """
 
-    template = "%(expressions)s)"
-    arg_joiner = " = ANY("
     output_field = BooleanField()
+
+    def __init__(self, patient: F, terms: Sequence[str] = ()) -> None:
+        super().__init__(patient)
+        self.terms = terms
+
+    def as_sql(  # type: ignore[override]  # nothing of it can be set from outside
+        self, compiler: "SQLCompiler", connection: "BaseDatabaseWrapper"
+    ) -> tuple[str, Any]:
+        patient, params = compiler.compile(self.source_expressions[0])
+        found = " INTERSECT ".join(
+            ["SELECT patient_id FROM patients_patientname WHERE practice_id = %s AND word >= %s AND word < %s"]
+            * len(self.terms)
+        )
+        practice_id = active_practice_id()
+        starts = (term[:WORD_LENGTH] for term in self.terms)
+        ranges = (value for start in starts for value in (practice_id, start, start + LAST_CHARACTER))
+        return f"{patient} = ANY(ARRAY({found}))", [*params, *ranges]
 
 
 class PatientQuerySet(TenantQuerySet["Patient"]):
@@ -37,17 +57,11 @@ class PatientQuerySet(TenantQuerySet["Patient"]):
         return self.filter(access.visible(actor), erased_at=None)
 
     def search(self, text: str) -> "PatientQuerySet":
-        """Patients of whom, for every word of `text`, some word of a name begins with it; accents and case aside.
-
-        A range over a COLLATE "C" column: LIKE is not leakproof, so under a row policy it would use no index.
-        """
-        from patients.models import PatientName
-
+        """Patients of whom, for every word of `text`, some word of a name begins with it; accents and case aside."""
         terms = sorted(words(text))
         if not 0 < len(terms) <= MAX_TERMS:
             return self.none()
-        first, *others = (PatientName.objects.beginning_with(term).values("patient_id") for term in terms)
-        return self.filter(_IsOneOf(F("pk"), ArraySubquery(first.intersection(*others) if others else first)))
+        return self.filter(_HasWords(F("pk"), terms))
 
     def of_mrn(self, text: str) -> "PatientQuerySet":
         """Whose number it is as written, in capitals (as ours are) or in small letters; the unique index has each."""
@@ -76,10 +90,6 @@ class PatientQuerySet(TenantQuerySet["Patient"]):
 
 
 class PatientNameQuerySet(TenantQuerySet["PatientName"]):
-    def beginning_with(self, term: str) -> "PatientNameQuerySet":
-        start = term[:WORD_LENGTH]
-        return self.filter(word__gte=start, word__lt=start + LAST_CHARACTER)
-
     def keep(self, patient: "Patient") -> None:
         """Makes the words those of the patient's names now. One query, two or three when they changed."""
         wanted = {row.word: row for row in self.model.of(patient)}

@@ -3,7 +3,9 @@
 from django.dispatch import Signal
 
 patient_data_read = Signal()
-"""sender=the model whose rows were shown, patient_ids: ids (UUID or text, repeats allowed) of whom they are about."""
+"""sender=the model whose rows were shown, patient_ids: of whom they are about (UUID, or text as PostgreSQL writes it;
+repeats allowed).
+"""
 
 access_granted = Signal()
 """sender=AccessGrant, grant: somebody was let into a restricted chart."""

@@ -3,7 +3,7 @@
 import datetime
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import django_filters
@@ -125,6 +125,17 @@ class FilterSet(django_filters.FilterSet):
             self.base_filters = {name: each for name, each in every.items() if name in data}
         super().__init__(data, *args, **kwargs)
 
+    def get_form_class(self) -> Any:
+        """The package makes the class, with its translated labels, anew for every request."""
+        filterset_class: Any = type(self)
+        return _form_class(filterset_class, tuple(self.filters))
+
+
+@lru_cache(maxsize=256)
+def _form_class(filterset_class: Any, names: tuple[str, ...]) -> Any:
+    filterset = filterset_class(dict.fromkeys(names))
+    return super(FilterSet, filterset).get_form_class()
+
 
 class UpdatedSinceFilterSet(FilterSet):
     """Adds `updated_since`, with which a client fetches what changed since its last visit."""
@@ -141,15 +152,15 @@ class FilterBackend(DjangoFilterBackend):
         return _filterset_class(view_class, getattr(queryset, "model", None))
 
     def filter_queryset(self, request: Request, queryset: Any, view: APIView) -> Any:
-        if not self.parameter_names(view, queryset).intersection(request.query_params):
+        if not request.query_params or self.parameter_names(view).isdisjoint(request.query_params):
             return queryset
         filterset = self.get_filterset(request, queryset, view)
         if not filterset.is_valid():
             raise ParameterProblem("Some parameters are not valid.", errors=list(_errors(filterset)))
         return filterset.qs
 
-    def parameter_names(self, view: APIView, queryset: Any) -> set[str]:
-        filterset_class = self.get_filterset_class(view, queryset)
+    def parameter_names(self, view: APIView) -> set[str]:
+        filterset_class = self.get_filterset_class(view, getattr(view, "queryset", None))
         return set(filterset_class.base_filters) if filterset_class else set()
 
 

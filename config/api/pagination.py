@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 from django.core.exceptions import FieldDoesNotExist, FieldError, ValidationError
 from django.db.models import BooleanField, F, Field, Func, Model, Q, QuerySet, Value
@@ -11,7 +12,6 @@ from django.db.models.constants import LOOKUP_SEP
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
 from config.api.cursor import Cursor, InvalidCursor
@@ -123,9 +123,9 @@ class KeysetPagination(BasePagination):
 
     def _url(self, position: Position, *, backwards: bool) -> str:
         ordering = tuple(column.term for column in self.columns)
-        url = self.request.build_absolute_uri()
-        cursor = Cursor(ordering, tuple(position), backwards).encode()
-        return str(replace_query_param(url, "cursor", cursor))
+        given = self.request.query_params.dict()
+        query = {**given, "cursor": Cursor(ordering, tuple(position), backwards).encode()}
+        return f"{self.request.build_absolute_uri(self.request.path)}?{urlencode(sorted(query.items()))}"
 
 
 def ordering_columns(queryset: "QuerySet[Model, Any]") -> list[Column]:

@@ -76,6 +76,16 @@ class Sealed(Protocol):
     def from_json(self, text: str, row_id: str) -> Any: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Finisher:
+    """A value that Python makes: where it belongs in the row, and under which keys of `_` its inputs are."""
+
+    inside: tuple[str, ...]
+    name: str
+    function: Callable[..., Any]
+    inputs: tuple[tuple[str, str], ...]
+
+
 @dataclass(slots=True)
 class Projection:
     """What a serializer shows, as SQL: the select list, the joins it needs, and what Python has to finish."""
@@ -83,7 +93,7 @@ class Projection:
     table: str
     select: str
     joins: str
-    finishers: list[tuple[tuple[str, ...], Callable[..., Any], dict[str, str]]] = field(default_factory=list)
+    finishers: list["Finisher"] = field(default_factory=list)
 
     def sql(self, page: str, extras: int) -> str:
         """The statement for the rows whose ids, and `extras` more columns, the statement `page` gives in order.
@@ -102,15 +112,15 @@ class Projection:
 
     def finish(self, row: Row) -> Row:
         inputs = row.pop("_")
-        for path, function, names in self.finishers:
+        for each in self.finishers:
             target = row
-            for part in path[:-1]:
+            for part in each.inside:
                 target = target[part]
-            value = function(**{name: inputs[key] for name, key in names.items()})
+            value = each.function(**{name: inputs[key] for name, key in each.inputs})
             if value is ABSENT:
-                del target[path[-1]]
+                del target[each.name]
             else:
-                target[path[-1]] = value
+                target[each.name] = value
         return row
 
 
@@ -166,7 +176,7 @@ class _Builder:
         self.model: type[models.Model] = serializer.Meta.model
         self.joins: dict[str, str] = {}
         self.inputs: dict[str, str] = {}
-        self.finishers: list[tuple[tuple[str, ...], Callable[..., Any], dict[str, str]]] = []
+        self.finishers: list[Finisher] = []
 
     def build(self) -> Projection:
         shown = [f"{value} AS {_quoted(name)}" for name, value in self._values(self.serializer, "", ())]
@@ -247,11 +257,11 @@ class _Builder:
         )
 
     def _finished(self, path: tuple[str, ...], function: Callable[..., Any], columns: Mapping[str, str]) -> str:
-        names = {}
+        inputs = []
         for name, column in columns.items():
             sql = column if column.startswith("(") else _as_json(*self._column(column))
-            names[name] = self.inputs.setdefault(sql, f"i{len(self.inputs)}")
-        self.finishers.append((path, function, names))
+            inputs.append((name, self.inputs.setdefault(sql, f"i{len(self.inputs)}")))
+        self.finishers.append(Finisher(path[:-1], path[-1], function, tuple(inputs)))
         return "NULL::text"
 
     def _column(self, path: str) -> "tuple[str, models.Field[Any, Any]]":

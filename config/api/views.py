@@ -207,7 +207,7 @@ class GenericViewSet(APIView, viewsets.GenericViewSet[M]):
         writes = self.request.method not in SAFE_METHODS
         if writes and self.lock_rows:
             queryset = queryset.select_for_update(of=("self",), no_key=True)
-        instance = queryset.filter(**{self.lookup_field: self.lookup_value()}).first()
+        instance = queryset.filter(**{self.lookup_field: self.lookup_value()}).order_by("pk").first()
         if instance is None:
             raise NotFound()
         self.check_object_permissions(self.request, instance)
@@ -228,9 +228,7 @@ class GenericViewSet(APIView, viewsets.GenericViewSet[M]):
         if not self.is_list():
             return names
         for backend in self.filter_backends:
-            if issubclass(backend, FilterBackend):
-                names |= backend().parameter_names(self, self.get_queryset())
-            elif issubclass(backend, OrderingBackend):
+            if issubclass(backend, FilterBackend | OrderingBackend):
                 names |= backend().parameter_names(self)
         return names | PAGINATION_PARAMETERS if self.pagination_class else names
 
@@ -250,7 +248,7 @@ class GenericViewSet(APIView, viewsets.GenericViewSet[M]):
         serializer_class: Any = self.get_read_serializer_class()
         if not renderable(serializer_class):
             return serializer_class(instance, context=self.get_serializer_context()).data
-        rows, _ = fetch(type(instance)._default_manager.filter(pk=instance.pk), serializer_class)
+        rows, _ = fetch(type(instance)._default_manager.filter(pk=instance.pk).order_by(), serializer_class)
         return rows[0]
 
     def rows_of(self, queryset: QuerySet[Any, Any], extras: Sequence[str] = ()) -> tuple[list[Any], list[Any]]:
@@ -310,7 +308,7 @@ class RetrieveMixin(GenericViewSet[M]):
         return not all(ask is not None and ask(self.request, self) for ask in asked)
 
     def read_one(self) -> Any:
-        rows, _ = self.rows_of(self.get_queryset().filter(**{self.lookup_field: self.lookup_value()}))
+        rows, _ = self.rows_of(self.get_queryset().filter(**{self.lookup_field: self.lookup_value()}).order_by())
         if not rows:
             raise NotFound()
         return rows[0]

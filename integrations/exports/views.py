@@ -1,5 +1,4 @@
 from typing import Any, ClassVar
-from uuid import UUID
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
@@ -60,7 +59,7 @@ class PatientExportViewSet(ReadOnlyModelViewSet[PatientExport]):
     def record_read(self, data: Any) -> None:
         rows = data if isinstance(data, list) else [data]
         if rows:
-            patient_data_read.send(PatientExport, patient_ids=[UUID(str(row["patient"])) for row in rows])
+            patient_data_read.send(PatientExport, patient_ids=[row["patient"] for row in rows])
 
     @extend_schema(responses=LinkSerializer)
     @action(detail=True, methods=["get"])

@@ -1,5 +1,4 @@
 from typing import Any
-from uuid import UUID
 
 from django.db.models import QuerySet
 
@@ -37,7 +36,7 @@ class MessageViewSet(ReadOnlyModelViewSet[Message]):
     def record_read(self, data: Any) -> None:
         rows = data if isinstance(data, list) else [data]
         if rows:
-            patient_data_read.send(Message, patient_ids=list({UUID(str(row["patient"])) for row in rows}))
+            patient_data_read.send(Message, patient_ids=[row["patient"] for row in rows])
 
 
 class MessageTemplateViewSet(ModelViewSet[MessageTemplate]):

@@ -1,5 +1,4 @@
 from typing import Any, ClassVar
-from uuid import UUID
 
 import django_filters
 from drf_spectacular.utils import extend_schema
@@ -76,7 +75,7 @@ class AccessGrantViewSet(ListMixin[AccessGrant], RetrieveMixin[AccessGrant]):
     def record_read(self, data: Any) -> None:
         rows = data if isinstance(data, list) else [data]
         if rows:
-            patient_data_read.send(AccessGrant, patient_ids=[UUID(str(row["patient"])) for row in rows])
+            patient_data_read.send(AccessGrant, patient_ids=[row["patient"] for row in rows])
 
     @extend_schema(request=ReviewRequest, responses=AccessGrantSerializer)
     @action(detail=True, methods=["post"], serializer_class=ReviewRequest)

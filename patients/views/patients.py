@@ -56,7 +56,7 @@ class PatientViewSet(ArchivedModelViewSet[Patient]):
     def record_read(self, data: Any) -> None:
         rows = data if isinstance(data, list) else [data]
         if rows:
-            patient_data_read.send(Patient, patient_ids=[UUID(str(row["id"])) for row in rows])
+            patient_data_read.send(Patient, patient_ids=[row["id"] for row in rows])
 
     @extend_schema(operation_id="patients_export_table", responses={(200, CsvRenderer.media_type): str})
     @action(

@@ -16,7 +16,7 @@ from django.db.models.lookups import IsNull
 from django.db.models.query_utils import DeferredAttribute
 
 from practices.encryption.errors import EncryptedValueMisplaced, EncryptedValueUnreadable
-from practices.encryption.keys import KeyRing, Opened, ring_of
+from practices.encryption.keys import KeyRing, Opened, active_ring
 from practices.tenancy import active_practice_id
 
 if TYPE_CHECKING:
@@ -60,12 +60,12 @@ def seal(table: str, column: str, row_id: UUID, value: str) -> Ciphertext:
     """The value encrypted for one place of the active practice. For writes that go around the ORM, such as COPY."""
     practice_id = active_practice_id()
     envelope = json.dumps([str(practice_id), table, column, str(row_id), value])
-    number, token = ring_of(practice_id).encrypt(envelope.encode())
+    number, token = active_ring().encrypt(envelope.encode())
     return Ciphertext(f"{VERSION}:{number}:{token.decode()}", table, column, value)
 
 
 def _opened(raw: str, table: str, column: str, row_id: str) -> str:
-    ring = ring_of(active_practice_id())
+    ring = active_ring()
     value, *place = ring.opened.get(raw) or ring.keep(raw, _decrypted(raw, ring))
     if place != [table, column, row_id]:
         raise EncryptedValueMisplaced
@@ -133,7 +133,7 @@ class EncryptedTextField(models.TextField):  # type: ignore[type-arg]  # a str, 
         """Encrypts what was assigned; leaves alone what wasn't, unless its key was replaced meanwhile."""
         value = model_instance.__dict__.get(self.attname, "")
         if isinstance(value, Ciphertext):
-            if value.key_number == ring_of(active_practice_id()).number:
+            if value.key_number == active_ring().number:
                 return value
             value = value.reveal(model_instance.pk)
         if not value:
@@ -169,14 +169,14 @@ class EncryptedTextField(models.TextField):  # type: ignore[type-arg]  # a str, 
     def _unchanged(self, instance: models.Model, value: str) -> Ciphertext | None:
         """The ciphertext that was read, when the same value was assigned again: then nothing changed."""
         read = getattr(instance, "loaded_values", {}).get(self.attname)
-        if not isinstance(read, Ciphertext) or read.key_number != ring_of(active_practice_id()).number:
+        if not isinstance(read, Ciphertext) or read.key_number != active_ring().number:
             return None
         return read if read.reveal(instance.pk) == value else None
 
 
 def blind_index(purpose: str, value: str) -> str:
     """A keyed hash of the value for the active practice: the same value gives the same index there, and only there."""
-    key = ring_of(active_practice_id()).index
+    key = active_ring().index
     digest = hmac.new(key, f"{purpose}\0{value}".encode("utf-8", "surrogatepass"), hashlib.sha256).digest()
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 

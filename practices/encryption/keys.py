@@ -1,6 +1,7 @@
 """A practice's keys: made on first use, kept in memory for a few seconds, destroyed to shred what they encrypted."""
 
 import base64
+import itertools
 import json
 import secrets
 import threading
@@ -9,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import cast
 from uuid import UUID
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -18,7 +20,7 @@ from django.utils import timezone
 
 from practices.encryption.errors import EncryptedValueUnreadable, KeysDestroyed, KeyUnreadable
 from practices.models.key import PracticeKey
-from practices.tenancy import NoActivePractice, ScopeError, active_practice_id
+from practices.tenancy import NoActivePractice, ScopeError, active_practice_id, current_scope
 
 KEY_CACHE_SECONDS = 10.0
 """For how long another process may still encrypt with a key that was replaced, or decrypt with one destroyed."""
@@ -72,6 +74,20 @@ class _Changed:
 
 _cache: OrderedDict[UUID, tuple[float, KeyRing]] = OrderedDict()
 _cache_lock = threading.Lock()
+_changes = itertools.count(1)
+_last_change = 0
+"""Another number after each change of keys in this process, committed or not: what a scope holds may be over then."""
+_HELD = "the practice's keys"
+
+
+def active_ring() -> KeyRing:
+    """The active practice's keys. A page opens a hundred values with them: its scope holds on to them."""
+    scope = current_scope()
+    if scope is not None and (held := scope.remembered.get(_HELD)) is not None:
+        ring, expires, change = held
+        if change == _last_change and expires > time.monotonic():
+            return cast("KeyRing", ring)
+    return ring_of(active_practice_id())
 
 
 def ring_of(practice_id: UUID) -> KeyRing:
@@ -82,8 +98,11 @@ def ring_of(practice_id: UUID) -> KeyRing:
         if changed.ring is None:
             raise KeysDestroyed
         return changed.ring
+    change = _last_change
     expires, ring = _cache.get(practice_id, (0.0, None))
     if ring is not None and expires > time.monotonic():
+        if scope := current_scope():
+            scope.remembered[_HELD] = (ring, expires, change)
         return ring
     return _load(practice_id) or _make(practice_id)
 
@@ -92,6 +111,12 @@ def forget(practice_id: UUID) -> None:
     """Drops the keys from this process's memory."""
     with _cache_lock:
         _cache.pop(practice_id, None)
+    _hold_no_longer()
+
+
+def _hold_no_longer() -> None:
+    global _last_change
+    _last_change = next(_changes)
 
 
 def add_data_key() -> int:
@@ -126,7 +151,7 @@ def shred() -> int:
     """
     practice_id = active_practice_id()
     destroyed = _destroy(lambda key: True)
-    transaction.on_commit(_Changed(practice_id, None))
+    _change_on_commit(practice_id, None)
     return destroyed
 
 
@@ -199,8 +224,13 @@ def _remember_until_commit(practice_id: UUID) -> KeyRing:
     ring = _read()
     if ring is None:
         raise NoActivePractice
-    transaction.on_commit(_Changed(practice_id, ring))
+    _change_on_commit(practice_id, ring)
     return ring
+
+
+def _change_on_commit(practice_id: UUID, ring: KeyRing | None) -> None:
+    transaction.on_commit(_Changed(practice_id, ring))
+    _hold_no_longer()
 
 
 def _wrap(key: PracticeKey, material: bytes) -> str:

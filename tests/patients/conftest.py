@@ -37,8 +37,8 @@ def reads() -> Iterator[list[list[UUID]]]:
     """The ids that each signal of a read named."""
     heard: list[list[UUID]] = []
 
-    def hear(patient_ids: list[UUID], **kwargs: Any) -> None:
-        heard.append(patient_ids)
+    def hear(patient_ids: list[UUID | str], **kwargs: Any) -> None:
+        heard.append([UUID(str(each)) for each in patient_ids])
 
     patient_data_read.connect(hear)
     yield heard

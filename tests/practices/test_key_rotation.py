@@ -13,7 +13,7 @@ from pytest_django.fixtures import Settings
 from accounts.models import TotpDevice
 from accounts.second_factor import SECRET
 from patients.models import Patient, PatientIdentifier
-from practices.encryption import EncryptedValueUnreadable, KeyUnreadable, keys, rotation
+from practices.encryption import EncryptedValueUnreadable, KeysDestroyed, KeyUnreadable, keys, rotation
 from practices.models import Practice, PracticeKey
 from practices.tenancy import Actor, ScopeError, identity_scope, practice_scope
 from tests.factories.accounts import UserFactory
@@ -186,6 +186,32 @@ def test_keys_made_in_a_transaction_that_was_rolled_back_are_forgotten(practice:
         fourth = keys.ring_of(practice.pk)
     assert len({first.index, second.index, third.index}) == 3
     assert fourth.index == third.index
+
+
+def test_scope_lets_go_of_keys_that_are_changed_within_it(
+    practice: Practice, rows: list[PatientIdentifier], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "KEY_CACHE_SECONDS", 60.0)
+
+    def value() -> str:
+        found: str = PatientIdentifier.objects.get(pk=rows[0].pk).value
+        return found
+
+    with practice_scope(practice, actor=SETUP):
+        known, first = value(), keys.active_ring()
+        assert keys.active_ring() is first
+        with transaction.atomic():
+            assert keys.add_data_key() == keys.active_ring().number == first.number + 1
+        with pytest.raises(ZeroDivisionError), transaction.atomic():
+            keys.shred()
+            with pytest.raises(KeysDestroyed):
+                value()
+            raise ZeroDivisionError
+        assert (value(), keys.active_ring().number) == (known, first.number + 1)
+        with practice_scope(practice, actor=SETUP):
+            keys.shred()
+        with pytest.raises(KeysDestroyed):
+            value()
 
 
 def test_first_keys_are_made_once_by_many_at_the_same_time(practice: Practice) -> None:
