@@ -113,7 +113,7 @@ class ScopedRole(str):
 
 def grant(roles: Collection[str], area: str) -> Grant:
     """What these roles together allow in an area; an unknown role or area allows nothing."""
-    row: Mapping[str, Grant] = {**ROLE_ACCESS.get(area, {})}  # type: ignore[call-overload]  # an Area is its text
+    row: Mapping[str, Grant] = ROLE_ACCESS.get(area, {})  # type: ignore[call-overload]  # an Area is its text
     grants = [row[role] for role in roles if role in row]
     grants += [role.grants[Area(area)] for role in roles if isinstance(role, ScopedRole) and area in role.grants]
     return Grant(

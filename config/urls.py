@@ -1,6 +1,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from config.api.routers import by_first_word
 from config.api.urls import unknown_path
 
 # Each app's endpoints, the busiest first; an app's urls.py holds `urlpatterns` of a `config.api.routers.Router`.
@@ -15,7 +16,7 @@ api_v1 = [
 ]
 
 urlpatterns = [
-    path("api/v1/", include(api_v1)),
+    path("api/v1/", include(by_first_word(api_v1))),
     path("admin/", admin.site.urls),
     path("", include("integrations.storage.urls")),
     unknown_path,

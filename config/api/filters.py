@@ -11,7 +11,9 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import QuerySet
+from django.db.models.constants import LOOKUP_SEP
 from django.http import QueryDict
+from django_filters.constants import EMPTY_VALUES
 from django_filters.fields import BaseCSVField
 from django_filters.filterset import FILTER_FOR_DBFIELD_DEFAULTS
 from django_filters.rest_framework import DjangoFilterBackend
@@ -125,10 +127,27 @@ class FilterSet(django_filters.FilterSet):
             self.base_filters = {name: each for name, each in every.items() if name in data}
         super().__init__(data, *args, **kwargs)
 
+    def filter_queryset(self, queryset: Any) -> Any:
+        """Conditions on columns of the row itself are added at once: each `filter()` copies the queryset."""
+        conditions = {}
+        for name, value in self.form.cleaned_data.items():
+            each = self.filters[name]
+            if not _only_compares(each):
+                queryset = each.filter(queryset, value)
+            elif value not in EMPTY_VALUES:
+                conditions[f"{each.field_name}__{each.lookup_expr}"] = value
+        return queryset.filter(**conditions) if conditions else queryset
+
     def get_form_class(self) -> Any:
         """The package makes the class, with its translated labels, anew for every request."""
         filterset_class: Any = type(self)
         return _form_class(filterset_class, tuple(self.filters))
+
+
+def _only_compares(each: Any) -> bool:
+    """Whether a filter compares one column of the row and does nothing besides."""
+    special = each.distinct or each.exclude or each.method is not None or LOOKUP_SEP in each.field_name
+    return not special and type(each).filter is django_filters.Filter.filter
 
 
 @lru_cache(maxsize=256)
