@@ -9,7 +9,7 @@ from config.api.filters import FilterSet, IdFilter, InstantFilter
 
 class PatientFilter(IdFilter):
     def filter(self, qs: Any, value: UUID | None) -> Any:
-        return qs if value is None else qs.about_patient(value)
+        return qs if value is None else qs.pages_about_patient(value)
 
 
 class AccessFilterSet(FilterSet):
