@@ -9,6 +9,7 @@ from typing import Any, Self
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
+from django.utils.http import content_disposition_header
 from storages.backends.s3 import S3Storage
 
 from integrations.errors import RetryableVendorError, error_for_status
@@ -51,7 +52,7 @@ class S3Files:
         return PresignedUpload(url=form["url"], fields=form["fields"])
 
     def presign_download(self, key: str, *, filename: str, expires_in: timedelta = DEFAULT_EXPIRY) -> str:
-        disposition = f'attachment; filename="{_quotable(filename)}"'
+        disposition = content_disposition_header(True, _quotable(filename))
         with _vendor_errors():
             url: str = self._storage.url(
                 check_key(key),

@@ -82,6 +82,8 @@ def test_s3_presigned_form_and_link_carry_a_file(bucket: str) -> None:
     download = httpx.get(store.presign_download(KEY, filename='Ada "A" report.pdf'))
     assert download.content == b"%PDF-1.7"
     assert download.headers["content-disposition"] == 'attachment; filename="Ada A report.pdf"'
+    foreign = httpx.get(store.presign_download(KEY, filename="Łoś\r\n.pdf"))
+    assert foreign.headers["content-disposition"] == "attachment; filename*=utf-8''%C5%81o%C5%9B.pdf"
 
 
 def test_s3_presigned_form_limits_key_type_and_size(bucket: str) -> None:
