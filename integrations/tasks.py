@@ -145,10 +145,11 @@ def forget_answers(timestamp: int) -> None:
 @app.periodic(cron="*/10 * * * *")
 @app.task(queue="upkeep", queueing_lock="remove_expired_exports")
 def remove_expired_exports(timestamp: int) -> None:
-    from integrations.exports.purging import remove_expired
+    from integrations.exports.purging import give_up_abandoned, remove_expired
     from integrations.upkeep import for_every_practice
 
-    for_every_practice(remove_expired)
+    for work in (remove_expired, give_up_abandoned):
+        for_every_practice(work)
 
 
 @app.periodic(cron="29 * * * *")

@@ -52,7 +52,9 @@ def make(*, practice_id: UUID, export_id: UUID, last_attempt: bool) -> None:
             _end(practice_id, export_id, Status.FAILED, error_code="internal_error")
             raise
     expires_at = timezone.now() + settings.PATIENT_EXPORT_LIFETIME
-    _end(practice_id, export_id, Status.READY, size=made["size"], sha256=made["sha256"], expires_at=expires_at)
+    facts = {"size": made["size"], "sha256": made["sha256"], "expires_at": expires_at}
+    if not _end(practice_id, export_id, Status.READY, **facts):
+        get_file_store().delete(made["key"])
 
 
 def _pack(file: IO[bytes], practice_id: UUID, export_id: UUID) -> dict[str, Any] | None:
@@ -111,6 +113,11 @@ def _add_document(archive: ZipFile, name: str, key: str) -> bool:
     return True
 
 
-def _end(practice_id: UUID, export_id: UUID, status: str, **facts: Any) -> None:
+def _end(practice_id: UUID, export_id: UUID, status: str, **facts: Any) -> bool:
+    """False when it ended otherwise meanwhile: the patient may have been erased while their copy was packed."""
     with practice_scope(practice_id, actor=WORKER):
-        PatientExport.objects.select_for_update().get(pk=export_id).end(status, **facts)
+        export = PatientExport.objects.select_for_update().get(pk=export_id)
+        if export.status != Status.QUEUED:
+            return False
+        export.end(status, **facts)
+    return True

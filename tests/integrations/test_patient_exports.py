@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from zipfile import ZipFile
 
 import pytest
+from django.db import models
 from django.test import Client
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -27,6 +28,8 @@ from patients.belongings import belongings
 from patients.models import Patient
 from patients.record import LEFT_OUT, record_of
 from patients.services import merging
+from patients.services.erasure import erase
+from patients.signals import patient_data_exported
 from practices.encryption import EncryptedTextField
 from practices.models import Practice
 from practices.tenancy import practice_scope
@@ -192,3 +195,36 @@ def test_document_whose_bytes_are_gone_does_not_keep_the_rest_back(
     export = ask(owner, ada).json()["id"]
     run_jobs()
     assert json.loads(fetched(owner, export).read("missing-documents.json")) == [f"documents/{document['id']}.pdf"]
+
+
+def test_copy_of_somebody_who_is_erased_while_it_is_packed_is_not_kept(
+    practice: Practice, ada: Patient, owner: MemberClient, store: Path
+) -> None:
+    ask(owner, ada)
+
+    def erase_now(**kwargs: Any) -> None:
+        assert erase(patient_id=ada.pk, by=SETUP)
+
+    patient_data_exported.connect(erase_now)
+    try:
+        run_jobs()
+    finally:
+        patient_data_exported.disconnect(erase_now)
+    with practice_scope(practice, actor=SETUP):
+        copy = PatientExport.objects.get()
+        assert (copy.status, copy.error_code) == ("failed", "erased")
+    assert [path for path in store.rglob("exports/*") if path.is_file()] == []
+
+
+def test_copy_that_nobody_makes_any_more_says_so(
+    practice: Practice, ada: Patient, owner: MemberClient, store: Path
+) -> None:
+    left, young = (ask(owner, ada).json()["id"] for _ in range(2))
+    with practice_scope(practice, actor=SETUP):
+        models.QuerySet(PatientExport).filter(pk=left).update(created_at=timezone.now() - timedelta(hours=25))
+        LocalFiles.from_settings().save(
+            PatientExport.objects.get(pk=left).key, io.BytesIO(b"PK"), content_type="application/zip"
+        )
+    remove_expired_exports(timestamp=0)
+    assert [status_of(owner, each) for each in (left, young)] == [("failed", "abandoned"), ("queued", "")]
+    assert [path for path in store.rglob("exports/*") if path.is_file()] == []
