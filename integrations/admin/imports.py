@@ -169,8 +169,8 @@ class ImportJobAdmin(WholeChartsMixin, TenantAdmin):
         return "Trial run" if row.dry_run else "Import"
 
     @admin.display(description="Started")
-    def started_at(self, row: ImportJob) -> datetime:
-        return row.created_at
+    def started_at(self, row: ImportJob) -> str:
+        return _moment(row.created_at)
 
     @admin.display(description="What is created")
     def show_mode(self, row: ImportJob) -> str:
@@ -253,7 +253,7 @@ class ImportRowErrorAdmin(WholeChartsMixin, ReadOnlyAdmin):
     @admin.display(description="Import")
     def job_link(self, row: ImportRowError) -> SafeString:
         url = reverse("admin:integrations_importjob_change", args=[row.job_id])
-        label = date_format(timezone.localtime(row.job.created_at), "j M Y, H:i")
+        label = _moment(row.job.created_at)
         return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', url, label)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -263,6 +263,10 @@ class ImportRowErrorAdmin(WholeChartsMixin, ReadOnlyAdmin):
 def _again(row: ImportJob, *, dry_run: bool, **options: Any) -> ImportJob:
     upload: Any = row.upload
     return services.start(by=current_actor(), upload=upload, dry_run=dry_run, **options)
+
+
+def _moment(value: datetime) -> str:
+    return date_format(timezone.localtime(value), "j M Y, H:i")
 
 
 def _cells(error: ImportRowError) -> tuple[Any, ...]:

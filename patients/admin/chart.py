@@ -152,14 +152,20 @@ class DocumentTab(ReadOnlyInline):
     model = PatientDocument
     tab = True
     verbose_name_plural = "Documents"
-    fields = ("title", "category", "sensitivity", "status", "created_at", "download")
+    fields = ("page", "category", "sensitivity", "status", "created_at", "download")
     readonly_fields = fields
-    show_change_link = True
+
+    @admin.display(description="Title")
+    def page(self, row: PatientDocument) -> SafeString:
+        return self._link("change", row, row.title)
 
     @admin.display(description="File")
     def download(self, row: PatientDocument) -> SafeString:
-        url = reverse("admin:patients_patientdocument_download", args=[row.pk])
-        return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">Download</a>', url)
+        return self._link("download", row, "Download")
+
+    def _link(self, page: str, row: PatientDocument, text: str) -> SafeString:
+        url = reverse(f"admin:patients_patientdocument_{page}", args=[row.pk])
+        return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', url, text)
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[PatientDocument]":
         return cast("PatientDocumentQuerySet", super().get_queryset(request)).visible_to(current_actor())

@@ -72,7 +72,8 @@ def test_document_is_sent_from_the_chart_and_fetched(
         "kept",
     )
     download = url(PatientDocument, "download", document.pk)
-    assert download in desk.get(chart).content.decode()
+    page = desk.get(chart).content.decode()
+    assert (download in page, url(PatientDocument, "change", document.pk) in page) == (True, True)
     link = desk.get(download)
     fetched = Client().get(urlsplit(link["Location"]).path)
     assert (link.status_code, b"".join(fetched.streaming_content)) == (302, PDF)  # type: ignore[attr-defined]
