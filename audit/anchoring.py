@@ -26,28 +26,31 @@ def anchor(heads: Iterable[Head]) -> bool:
     if not moved:
         return False
     at = timezone.now()
-    _save(f"{FOLDER}/{at:%Y%m%d}/{at:%H%M%S}.json", moved)
-    _save(LATEST, {**before, **now})
+    save_signed(f"{FOLDER}/{at:%Y%m%d}/{at:%H%M%S}.json", moved)
+    save_signed(LATEST, {**before, **now})
     return True
 
 
 def latest() -> dict[str, Any]:
     """practice -> [number, hash]; empty before the first. Raises ValueError when somebody else wrote it."""
-    store = _store()
-    if store.facts(LATEST) is None:
-        return {}
-    kept = orjson.loads(store.read(LATEST))
+    return read_signed(LATEST) or {}
+
+
+def save_signed(key: str, heads: dict[str, Any]) -> None:
+    said = orjson.dumps(heads, option=orjson.OPT_SORT_KEYS)
+    kept = {"at": timezone.now().isoformat(), "heads": heads, "signature": seals.sign(said).hex()}
+    store().save(key, BytesIO(orjson.dumps(kept)), content_type="application/json")
+
+
+def read_signed(key: str) -> dict[str, Any] | None:
+    if store().facts(key) is None:
+        return None
+    kept = orjson.loads(store().read(key))
     if not seals.is_signed(orjson.dumps(kept["heads"], option=orjson.OPT_SORT_KEYS), bytes.fromhex(kept["signature"])):
-        raise ValueError(f"{LATEST} is not signed by a key of ours.")
+        raise ValueError(f"{key} is not signed by a key of ours.")
     heads: dict[str, Any] = kept["heads"]
     return heads
 
 
-def _save(key: str, heads: dict[str, Any]) -> None:
-    said = orjson.dumps(heads, option=orjson.OPT_SORT_KEYS)
-    kept = {"at": timezone.now().isoformat(), "heads": heads, "signature": seals.sign(said).hex()}
-    _store().save(key, BytesIO(orjson.dumps(kept)), content_type="application/json")
-
-
-def _store() -> Any:
+def store() -> Any:
     return import_string(settings.AUDIT_ANCHOR_STORE)()

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db import connections
 
-from audit import seals
+from audit import archive, seals
 from audit.content import CONTENT_SQL, MAC_BYTES, SEALED_SQL, hash_keys, is_genuine, plain
 from audit.models import PlatformSeal, Seal
 from audit.replaying import differences
@@ -65,15 +65,23 @@ def verify(
     anchors: Mapping[str, Any],
     since: datetime | None = None,
     rows: bool = True,
+    archived: bool = False,
     using: str = "default",
 ) -> Report:
-    """Reads all of the practice's events once; with `since` those sealed from then on."""
+    """Reads all of the practice's events once, with `archived` those that have left, too; with `since` those sealed
+    from then on.
+    """
     report = Report(practice_id)
+    left, _ = archive.left(practice_id)
     with practice_scope(practice_id, actor=ACTOR, using=using):
         chain = list(Seal.objects.using(using).order_by("seq").values_list(*COLUMNS, named=True))
         wanted = [each for each in chain if since is None or each.at >= since]
         report.seals = len(wanted)
-        events = next(_bad_events(report, chain, wanted, using), None)
+        there = [each for each in wanted if each.seq > left]
+        events = next(_bad_events(report, chain, there, using), None)
+        if archived and events is None:
+            gone = [each for each in chain if each.seq <= left]
+            events = next(_bad_sealed(report, gone, archive.events(practice_id)), None)
         links = next(_broken_links(chain, _unsigned(chain)), None)
         ends = next(_missing_ends(chain, anchors.get(str(practice_id))), None)
         changes = next(_bad_changes(chain, wanted, using), None)
@@ -137,17 +145,21 @@ def _missing_ends(chain: Sequence[Any], anchored: Any) -> Iterator[str]:
 
 
 def _bad_events(report: Report, chain: Sequence[Any], wanted: Sequence[Any], using: str) -> Iterator[str]:
-    if chain and not wanted:
-        return
-    since = wanted[0].since if wanted else 0
+    since = wanted[0].since if wanted else chain[-1].until if chain else 0
     events = streamed(_EVENTS.format(practice_id=report.practice_id, since=since), using=using)
+    event = yield from _bad_sealed(report, wanted, events)
+    _, macs, _ = yield from _of_one_seal(report, 0, END, event, events)
+    report.unsealed = len(macs)
+
+
+def _bad_sealed(report: Report, sealed: Sequence[Any], events: Iterator[Event]) -> Any:
+    """Returns the first event after them."""
     event = next(events, None)
-    for seal in wanted:
+    for seal in sealed:
         event, macs, ids = yield from _of_one_seal(report, seal.seq, seal.until, event, events)
         if summed(macs).digest != seal.digest or len(macs) != seal.count:
             yield odd_one(seal.seq, seal.marks, macs, ids, "event")
-    _, macs, _ = yield from _of_one_seal(report, 0, END, event, events)
-    report.unsealed = len(macs)
+    return event
 
 
 def _of_one_seal(report: Report, seq: int, until: int, event: Event | None, events: Iterator[Event]) -> Any:

@@ -22,6 +22,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--practice", metavar="SLUG", help="only this practice")
+        parser.add_argument("--archived", action="store_true", help="also the events that have left for the archive")
         parser.add_argument("--since", metavar="DATE", help="only what was sealed from this day (UTC) on, and no rows")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -30,15 +31,19 @@ class Command(BaseCommand):
         anchors = _anchors(found)
         for problem in found:
             self.stdout.write(f"BAD  {problem}")
-        reports = [self._checked(practice, anchors, since) for practice in _practices(options["practice"])]
+        reports = [
+            self._checked(practice, anchors, since, options["archived"]) for practice in _practices(options["practice"])
+        ]
         if not options["practice"]:
             reports.append(self._said("platform", verifying.verify_platform(anchors=anchors)))
         if bad := len(found) + sum(len(report.problems) for report in reports):
             raise CommandError(f"{bad} findings: the log or what guards it was tampered with.", returncode=TAMPERED)
 
-    def _checked(self, practice: Practice, anchors: dict[str, Any], since: datetime | None) -> verifying.Report:
+    def _checked(
+        self, practice: Practice, anchors: dict[str, Any], since: datetime | None, archived: bool
+    ) -> verifying.Report:
         began = time.monotonic()
-        report = verifying.verify(practice.pk, anchors=anchors, since=since, rows=since is None)
+        report = verifying.verify(practice.pk, anchors=anchors, since=since, rows=since is None, archived=archived)
         rate = report.events / max(time.monotonic() - began, 0.001)
         return self._said(practice.slug, report, f", {report.adopted} from before sealing ({rate:,.0f}/s)")
 
