@@ -2,8 +2,10 @@
 
 import re
 
-_FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
-"""What spreadsheets take for the beginning of a formula; behind apostrophes, it was marked before."""
+_FORMULA = re.compile(r"'*(\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])")
+"""What spreadsheets take for the beginning of a formula, some behind spaces and some in full width; behind apostrophes,
+it was marked before.
+"""
 
 
 def cell(value: object) -> str:

@@ -193,10 +193,13 @@ def test_file_that_can_t_be_read_is_refused(practice: Practice, content: str, ma
         imported(content, practice, Options(mapping=mapping))
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+49", "-1", "@x", "'=1", "''=1", "'x", "x=1", "", "\t=1", "'"])
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+49", "-1", "@x", "'=1", "''=1", "'x", "x=1", "", "\t=1", "'", " =1", "\xa0@x", "\uff1d1", " 'x"]
+)
 def test_cell_is_no_formula_and_comes_back(text: str) -> None:
     assert plain(cell(text)) == text
-    assert not cell(text).startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert not cell(text).strip().startswith(("=", "+", "-", "@", "\uff1d"))
+    assert not cell(text).startswith(("\t", "\r"))
 
 
 def test_export_comes_back_as_it_was(practice: Practice, other_practice: Practice, tmp_path: Path) -> None:
