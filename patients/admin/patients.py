@@ -18,7 +18,7 @@ from patients.admin import break_glass, chart, merging
 from patients.contact_values import normalised_email, normalised_phone, region
 from patients.lookup import find_patients
 from patients.minors import guardians_on, is_minor_on, practice_day
-from patients.models import ContactPoint, Patient, PatientIdentifier
+from patients.models import ContactPoint, LegalHold, Patient, PatientIdentifier
 from patients.problems import PossibleDuplicate
 from patients.querysets import PatientQuerySet
 from patients.signals import patient_data_read
@@ -227,8 +227,9 @@ class PatientAdmin(TenantAdmin):
             url = f"{reverse('admin:patients_patientdocument_add')}?patient={row.pk}"
             links.append(("Add a document", "upload_file", url))
         if _may_export():
-            links.append(("Copy for the patient", "folder_zip", _of(row, "integrations_patientexport")))
-            links.append(("Legal holds", "gavel", _of(row, "patients_legalhold")))
+            url = f"{reverse('admin:integrations_patientexport_add')}?patient={row.pk}"
+            links.append(("Copy for the patient", "folder_zip", url))
+            links.append(_hold_link(row))
         if row.merged_into_id is not None:
             url = reverse("admin:patients_patient_change", args=[row.merged_into_id])
             links.append(("The chart it went into", "join", url))
@@ -276,9 +277,11 @@ def _may_export() -> bool:
     return allowed(current_actor().roles, Area.EXPORT, Access.FULL)
 
 
-def _of(row: Patient, page: str) -> str:
-    """The list of one patient's rows."""
-    return f"{reverse(f'admin:{page}_changelist')}?patient__id__exact={row.pk}"
+def _hold_link(row: Patient) -> tuple[str, str, str]:
+    """To the holds on a chart that has some open, else to placing one."""
+    if LegalHold.objects.filter(patient=row, released_at=None).exists():
+        return "On legal hold", "gavel", f"{reverse('admin:patients_legalhold_changelist')}?patient__id__exact={row.pk}"
+    return "Place a legal hold", "gavel", f"{reverse('admin:patients_legalhold_add')}?patient={row.pk}"
 
 
 def _archive(row: Patient) -> None:

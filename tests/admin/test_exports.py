@@ -36,6 +36,7 @@ def ada(practice: Practice) -> Patient:
 
 def test_copy_is_asked_for_made_and_fetched(practice: Practice, ada: Patient) -> None:
     owner = staff("owner", practice)
+    assert f"{ADD}?patient={ada.pk}" in owner.get(url(Patient, "change", ada.pk)).content.decode()
     asked = owner.post(ADD, {"patient": str(ada.pk)})
     with practice_scope(practice, actor=SETUP):
         copy = PatientExport.objects.get()

@@ -25,11 +25,13 @@ def ada(practice: Practice) -> Patient:
 @pytest.mark.parametrize("role", ["owner", "admin"])
 def test_hold_is_placed_and_released_once(role: str, practice: Practice, ada: Patient) -> None:
     client = staff(role, practice)
-    assert f"patient__id__exact={ada.pk}" in client.get(url(Patient, "change", ada.pk)).content.decode()
+    chart = url(Patient, "change", ada.pk)
+    assert f"{ADD}?patient={ada.pk}" in client.get(chart).content.decode()
     assert client.post(ADD, {"patient": str(ada.pk), "reason": "A lawsuit"}).status_code == 302
     with practice_scope(practice, actor=SETUP):
         hold = LegalHold.objects.get()
         assert (hold.patient_id, hold.reason, hold.placed_by_id) == (ada.pk, "A lawsuit", client.user.pk)
+    assert f"patient__id__exact={ada.pk}" in client.get(chart).content.decode()
     page, release = url(LegalHold, "change", hold.pk), url(LegalHold, "do", hold.pk, "release")
     assert ("A lawsuit" in (shown := client.get(page).content.decode()), release in shown) == (True, True)
     assert client.post(page, {"reason": "Another"}).status_code == 403
