@@ -2,7 +2,7 @@
 their bytes had arrived, and what was of patients who are erased.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -57,7 +57,8 @@ def discard_unused(practice_id: UUID) -> None:
 def discard_unknown(practice_id: UUID) -> None:
     """Bytes that no row tells of: each went through the folder of uploads, where hardly anything stays."""
     store = get_file_store()
-    old = [key for key in store.keys(f"{practice_id}/uploads") if _made_at(key) < timezone.now() - MARGIN]
+    before = timezone.now() - MARGIN
+    old = [key for key in store.keys(f"{practice_id}/uploads") if _was_made(key, before)]
     for start in range(0, len(old), BATCH):
         keys = old[start : start + BATCH]
         with practice_scope(practice_id, actor=WORKER):
@@ -69,9 +70,13 @@ def discard_unknown(practice_id: UUID) -> None:
                     store.delete(place)
 
 
-def _made_at(key: str) -> datetime:
-    """What the id at its end says."""
-    return datetime.fromtimestamp((UUID(key.rpartition("/")[2]).int >> 80) / 1000, UTC)
+def _was_made(key: str, before: datetime) -> bool:
+    """As the id at its end says; what has none is nothing that we made."""
+    try:
+        made_at = UUID(key.rpartition("/")[2]).int >> 80
+    except ValueError:
+        return False
+    return made_at < before.timestamp() * 1000
 
 
 def _unused() -> "QuerySet[StoredFile]":

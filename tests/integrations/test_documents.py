@@ -228,6 +228,7 @@ def test_bytes_that_no_row_tells_of_are_removed(practice: Practice, ada: Patient
         return key
 
     lost, young, waiting, kept = (put("uploads", minutes=minutes) for minutes in (90, 50, 91, 92))
+    stray = put("uploads", minutes=0, key=f"{practice.pk}/uploads/stray")
     for key in (lost, waiting, kept):
         put("documents", minutes=0, key=kept_key(key))
     desk = client_for("front_desk", practice)
@@ -238,5 +239,5 @@ def test_bytes_that_no_row_tells_of_are_removed(practice: Practice, ada: Patient
         make_row(PatientDocument, patient=ada, file=file)
     discard_unused_files(timestamp=0)
     found = {str(path.relative_to(store / "files")) for path in store.rglob("*") if path.is_file()}
-    left = {young, waiting, kept_key(waiting), kept_key(kept)}
+    left = {stray, young, waiting, kept_key(waiting), kept_key(kept)}
     assert found == left | {f"{key}~type" for key in left}
