@@ -30,6 +30,11 @@ class Sum:
     marks: bytes
 
 
+def digest_of(hashes: Iterable[bytes]) -> bytes:
+    """The sum's digest alone, of what is in memory: a fourth of the time."""
+    return hashlib.sha256(b"".join(hashes)).digest()
+
+
 def summed(hashes: Iterable[bytes]) -> Sum:
     digest, marks = hashlib.sha256(), bytearray()
     for each in hashes:
@@ -64,7 +69,7 @@ def odd_ones(sealed: Iterable[tuple[int, int, bytes, bytes]], rows: Iterator[Row
             found.append(row)
             row = next(rows, None)
         present = [each for _, _, each in found]
-        if summed(present).digest != digest:
+        if digest_of(present) != digest:
             yield odd_one(seq, marks, present, [name for _, name, _ in found], what)
 
 

@@ -15,7 +15,7 @@ from audit import archive, seals
 from audit.content import CONTENT_SQL, MAC_BYTES, SEALED_SQL, hash_keys, is_genuine, plain
 from audit.models import PlatformSeal, Seal
 from audit.replaying import differences
-from audit.sums import CHANGES, END, PLATFORM_EVENTS, odd_one, odd_ones, streamed, summed
+from audit.sums import CHANGES, END, PLATFORM_EVENTS, digest_of, odd_one, odd_ones, streamed
 from audit.triggers import noted_models
 from practices.tenancy import Actor, platform_scope, practice_scope
 
@@ -157,7 +157,7 @@ def _bad_sealed(report: Report, sealed: Sequence[Any], events: Iterator[Event]) 
     event = next(events, None)
     for seal in sealed:
         event, macs, ids = yield from _of_one_seal(report, seal.seq, seal.until, event, events)
-        if summed(macs).digest != seal.digest or len(macs) != seal.count:
+        if digest_of(macs) != seal.digest or len(macs) != seal.count:
             yield odd_one(seal.seq, seal.marks, macs, ids, "event")
     return event
 
