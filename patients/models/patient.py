@@ -94,6 +94,10 @@ class Patient(VersionedModel):
             models.Index(fields=["practice", "birth_date", "id"], name="patient_by_birth_date"),
             models.Index(fields=["practice", "updated_at", "id"], name="patient_by_update"),
             models.Index(fields=["practice", "id"], condition=models.Q(restricted=True), name="patient_restricted"),
+            # Whoever is found by name is put in order without a look at the table: a few letters find thousands.
+            models.Index(
+                fields=["practice", "id"], include=["sort_name", "restricted", "erased_at"], name="patient_found"
+            ),
         ]
         constraints = [
             models.UniqueConstraint(fields=["practice", "mrn"], name="patient_mrn_unique"),
