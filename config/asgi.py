@@ -1,5 +1,6 @@
 """What the web server runs: HTTP through the WSGI application on threads, on the same origin as WebSockets."""
 
+import gc
 import os
 
 from channels.routing import ProtocolTypeRouter
@@ -14,3 +15,8 @@ http = WSGIBridge(get_wsgi_application(), threads=settings.WEB_THREADS, max_body
 from integrations.events.consumer import websocket  # noqa: E402  # its models can be imported once the apps are loaded
 
 application = ProtocolTypeRouter({"http": http, "websocket": websocket})
+
+# What was loaded stays: never look through it again. A request makes thousands of objects and leaves hardly a cycle.
+gc.collect()
+gc.freeze()
+gc.set_threshold(20_000, 20, 20)
