@@ -121,7 +121,7 @@ def test_worker_sends_what_is_queued_and_stops_on_sigterm(
     assert [form["To"] for form in twilio.accepted] == ["+12125550123"]
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(timeout=20) == 0
-    assert not ProcrastinateJob.objects.exists()
+    assert not ProcrastinateJob.objects.filter(task_name=send_message.name).exists()  # those of the clock may be left
 
 
 def test_killed_workers_job_is_run_again_by_another(
