@@ -1,8 +1,10 @@
 from collections.abc import Callable
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
 from django.conf import settings
+from django.contrib.messages.middleware import MessageMiddleware
 from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.utils import timezone
@@ -25,6 +27,16 @@ class AdminSessionMiddleware:
         if request.path_info.startswith(settings.ADMIN_PATH) and request.user.is_authenticated:
             end_if_over(request)
         return self.get_response(request)
+
+
+class AdminMessageMiddleware(MessageMiddleware):
+    """Notices for the admin's pages; nothing else shows any."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        in_admin = request.path_info.startswith(settings.ADMIN_PATH)
+        answer: Callable[[HttpRequest], Any] = super().__call__ if in_admin else self.get_response
+        response: HttpResponseBase = answer(request)
+        return response
 
 
 class AdminMembershipMiddleware:

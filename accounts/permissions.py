@@ -66,7 +66,12 @@ def view_area(view: "APIView") -> str:
 def may(area: str, access: Access) -> bool:
     """Whether the scope's actor may, for fields that have an area of their own; the system does what its code does."""
     scope = current_scope()
-    return scope is not None and (scope.actor.kind == "system" or allowed(scope.actor.roles, area, access))
+    if scope is None or scope.actor.kind == "system":
+        return scope is not None
+    asked = ("may", scope.actor.roles, area, access)
+    if asked not in scope.remembered:  # a field asks for each row
+        scope.remembered[asked] = allowed(scope.actor.roles, area, access)
+    return bool(scope.remembered[asked])
 
 
 def sees_only_own(area: str) -> bool:

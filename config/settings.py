@@ -98,7 +98,7 @@ MIDDLEWARE = [
     "accounts.middleware.AdminSessionMiddleware",
     "practices.middleware.TenantMiddleware",
     "accounts.middleware.AdminMembershipMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "accounts.middleware.AdminMessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "config.urls"

@@ -19,9 +19,10 @@ from practices.models import CancellationReason, Location, Resource
 from practices.tenancy import current_scope
 
 
-def related(model: type[models.Model], **kwargs: Any) -> fields.RelatedIdField:
-    """The id of one of the practice's: the model's manager knows no others."""
-    return fields.RelatedIdField(queryset=model._default_manager.all(), **kwargs)
+def related(model: type[models.Model], along: str | None = None, **kwargs: Any) -> fields.RelatedIdField:
+    """The id of one of the practice's: the model's manager knows no others. `along`: a key that is read as well."""
+    rows = model._default_manager.all()
+    return fields.RelatedIdField(queryset=rows.select_related(along) if along else rows, **kwargs)
 
 
 class PatientIdField(fields.RelatedIdField):
@@ -100,9 +101,9 @@ class BookingSerializer(StrictSerializer):
 
     patient = PatientIdField(queryset=Patient.objects.all())
     appointment_type = related(AppointmentType)
-    provider = related(ProviderProfile, required=False)
+    provider = related(ProviderProfile, "membership", required=False)
     any_provider = fields.BooleanField(required=False, default=False)
-    location = related(Location)
+    location = related(Location, "practice")
     start = fields.LocalOrInstantField()
     end = fields.LocalOrInstantField(required=False)
     resources = serializers.ListField(child=related(Resource), required=False, default=list, max_length=10)

@@ -25,15 +25,15 @@ from appointments.problems import refuse
 from config.api.problem import Forbidden, ValidationProblem
 from patients.models import Patient
 from patients.services.parts import refuse_merged
-from practices.models import Closure, Location, Practice, PracticePolicy, Resource
-from practices.tenancy import Actor, active_practice_id
+from practices.models import Closure, Location, PracticePolicy, Resource
+from practices.tenancy import Actor
 
 MAX_LENGTH = timedelta(days=1)
 
 
 def zone_at(location: Location) -> str:
     """The location's zone, else the practice's."""
-    zone: str = location.time_zone or Practice.objects.get(pk=active_practice_id()).time_zone
+    zone: str = location.time_zone or location.practice.time_zone
     return zone
 
 

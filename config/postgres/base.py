@@ -86,7 +86,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
 def last_row(cursor: Any) -> tuple[Any, ...] | None:
     """Of the last of several statements; None when it gave none."""
-    while cursor.nextset():
-        pass
+    cursor.set_result(-1)
     row: tuple[Any, ...] | None = cursor.fetchone() if cursor.description else None
     return row

@@ -11,7 +11,7 @@ from integrations.tasks import send_message
 from patients.models import ContactPoint
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def queue_messages(*, kind: MessageKind, appointment: Appointment, channel: str | None = None) -> list[Message]:
     """A message, and the job that sends it, for each channel the practice uses and the patient can be reached on, or
     for the one that is named.
