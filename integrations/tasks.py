@@ -152,6 +152,15 @@ def remove_expired_exports(timestamp: int) -> None:
         for_every_practice(work)
 
 
+@app.periodic(cron="37 * * * *")
+@app.task(queue="upkeep", queueing_lock="give_up_imports")
+def give_up_imports(timestamp: int) -> None:
+    from integrations.imports.running import give_up_abandoned
+    from integrations.upkeep import for_every_practice
+
+    for_every_practice(give_up_abandoned)
+
+
 @app.periodic(cron="29 * * * *")
 @app.task(queue="upkeep", queueing_lock="discard_unused_files")
 def discard_unused_files(timestamp: int) -> None:

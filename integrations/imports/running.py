@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,8 @@ from practices.tenancy import Actor, practice_scope
 logger = structlog.get_logger(__name__)
 WORKER = Actor.system("worker")
 Status = ImportJob.Status
+ABANDONED_AFTER = timedelta(days=1)
+"""Its numbers change with each batch, and a store that is down is tried again for some hours at most."""
 KEPT_ERRORS = 1000
 """Of a file that has more, the first are enough to mend it by."""
 
@@ -70,6 +73,14 @@ def run_job(*, practice_id: UUID, import_id: UUID, last_attempt: bool) -> None:
         end(Status.DONE)
     finally:
         teller.close()
+
+
+def give_up_abandoned(practice_id: UUID) -> None:
+    """Imports whose job was given up, as it kept killing its worker, say so instead of running for good."""
+    with practice_scope(practice_id, actor=WORKER):
+        under_way = ImportJob.objects.filter(status__in=[Status.QUEUED, Status.RUNNING])
+        for job in under_way.filter(updated_at__lt=timezone.now() - ABANDONED_AFTER).select_for_update(of=("self",)):
+            job.note(status=Status.FAILED, error_code="abandoned", finished_at=timezone.now())
 
 
 def _begin(practice_id: UUID, import_id: UUID) -> _Begun | None:

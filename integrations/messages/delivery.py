@@ -1,5 +1,6 @@
 """Sending one queued message: claim it, call the vendor, record the answer. No vendor call inside a transaction."""
 
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import structlog
@@ -14,6 +15,9 @@ from integrations.sms import SentSms, Sms, get_sms_sender
 from practices.models import Practice
 from practices.tenancy import Actor, practice_scope
 
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
 logger = structlog.get_logger(__name__)
 WORKER = Actor.system("worker")
 # A confirmation of a visit that was cancelled meanwhile would mislead; so would the reverse.
@@ -26,7 +30,10 @@ FITTING_STATUS = {
 
 
 def deliver(*, practice_id: UUID, message_id: UUID, last_attempt: bool, queued_by: str | None = None) -> None:
-    """Raises RetryableVendorError when the vendor can't take it now, unless this was the last attempt."""
+    """Raises RetryableVendorError when the vendor can't take it now, unless this was the last attempt.
+
+    A message that is gone, as its patient was erased, is not sent, or was the last.
+    """
     with practice_scope(practice_id, actor=WORKER):
         outgoing = _claim(message_id, queued_by)
     if outgoing is None:
@@ -36,20 +43,22 @@ def deliver(*, practice_id: UUID, message_id: UUID, last_attempt: bool, queued_b
     except VendorError as error:
         final = last_attempt or isinstance(error, PermanentVendorError)
         with practice_scope(practice_id, actor=WORKER):
-            _locked(message_id).mark_refused(f"{error.vendor}:{error.code}", final=final)
+            for message in _locked(message_id):
+                message.mark_refused(f"{error.vendor}:{error.code}", final=final)
         logger.warning("message_refused", message_id=str(message_id), vendor=error.vendor, code=error.code, final=final)
         if not final:
             raise
         return
     with practice_scope(practice_id, actor=WORKER):
-        _locked(message_id).mark_sent(vendor=sent.vendor, vendor_id=sent.vendor_id)
+        for message in _locked(message_id):
+            message.mark_sent(vendor=sent.vendor, vendor_id=sent.vendor_id)
     logger.info("message_sent", message_id=str(message_id), vendor=sent.vendor, vendor_id=sent.vendor_id)
 
 
 def _claim(message_id: UUID, queued_by: str | None) -> Email | Sms | None:
     """What to send, with the message marked as being sent; None when it ended, or has lost its occasion."""
-    message = _locked(message_id)
-    if message.ended:
+    message = _locked(message_id).first()
+    if message is None or message.ended:
         return None
     if not may_still_act(practice_id=message.practice_id, user_id=queued_by):
         message.mark_refused("member_suspended", final=True)
@@ -68,9 +77,10 @@ def _claim(message_id: UUID, queued_by: str | None) -> Email | Sms | None:
     return _compose(message, template)
 
 
-def _locked(message_id: UUID) -> Message:
-    message: Message = Message.objects.select_for_update().get(pk=message_id)
-    return message
+def _locked(message_id: UUID) -> "QuerySet[Message]":
+    """The message, or none when it is gone."""
+    rows: QuerySet[Message] = Message.objects.select_for_update().filter(pk=message_id)
+    return rows
 
 
 def _compose(message: Message, template: MessageTemplate) -> Email | Sms:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,8 +11,9 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection
+from django.db import connection, models
 from django.test import Client
+from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models import Membership
@@ -20,7 +22,7 @@ from integrations.errors import RetryableVendorError
 from integrations.imports import running
 from integrations.models import ImportJob, StoredFile
 from integrations.storage.console import LocalFiles
-from integrations.tasks import MAX_ATTEMPTS, run_import
+from integrations.tasks import MAX_ATTEMPTS, give_up_imports, run_import
 from patients.models import Patient
 from practices.models import Practice
 from practices.signals import bulk_created
@@ -162,6 +164,17 @@ def test_store_that_is_down_is_tried_again_and_given_up_at_last(
     assert told(owner, job)["status"] == "running"
     run_jobs(attempts=MAX_ATTEMPTS - 1)
     assert (told(owner, job)["status"], told(owner, job)["error_code"]) == ("failed", "s3:503")
+
+
+def test_import_that_nobody_runs_any_more_says_so(practice: Practice, owner: MemberClient) -> None:
+    left, young = (started(owner, uploaded(owner)) for _ in range(2))
+    with practice_scope(practice, actor=SETUP):
+        models.QuerySet(ImportJob).filter(pk=left).update(updated_at=timezone.now() - timedelta(hours=25))
+    give_up_imports(timestamp=0)
+    assert [(told(owner, each)["status"], told(owner, each)["error_code"]) for each in (left, young)] == [
+        ("failed", "abandoned"),
+        ("queued", ""),
+    ]
 
 
 def test_upload_without_bytes_fails_and_a_thousand_errors_are_kept(

@@ -140,6 +140,17 @@ def test_message_to_somebody_who_died_since_is_not_sent(
     assert (twilio.requests, Message.objects.get().error_code) == ([], "patient_deceased")
 
 
+def test_message_of_somebody_who_was_erased_is_not_sent(
+    reachable: Any, booking: MakeBooking, twilio: TwilioCounterpart
+) -> None:
+    only("sms")
+    book(booking(), by=SETUP)
+    message = Message.objects.get()
+    message.delete()
+    deliver(practice_id=message.practice_id, message_id=message.pk, last_attempt=False)
+    assert twilio.requests == []
+
+
 def test_moving_a_visit_confirms_its_new_time(reachable: Any, booking: MakeBooking, twilio: TwilioCounterpart) -> None:
     only("sms")
     appointment = book(booking(), by=SETUP)
