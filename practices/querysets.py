@@ -12,10 +12,7 @@ ModelT_co = TypeVar("ModelT_co", bound=models.Model, covariant=True)
 
 
 class AnnouncedQuerySet(models.QuerySet[ModelT_co]):
-    """A queryset whose bulk writes are announced by signals, so that they are audited like single saves.
-
-    Like Django's own they make no savepoint: who goes on after one that failed opens a block of their own around it.
-    """
+    """A queryset whose bulk writes are announced by signals, so that they are audited like single saves."""
 
     def update(self, **kwargs: Any) -> int:
         """Two more queries than Django's for audited models: the rows before (locked) and after."""
@@ -24,7 +21,7 @@ class AnnouncedQuerySet(models.QuerySet[ModelT_co]):
             return super().update(**stamped)
         fields: list[Any] = [self.model._meta.get_field(name) for name in kwargs]
         names = [field.attname for field in fields]
-        with transaction.atomic(using=self.db, savepoint=False):
+        with transaction.atomic(using=self.db):
             before = {row["pk"]: row for row in self.select_for_update(of=("self",)).values("pk", *names)}
             # No other rows than those: one that somebody adds meanwhile would be changed unannounced.
             updated = models.QuerySet.update(self.filter(pk__in=list(before)), **stamped) if before else 0
@@ -38,6 +35,7 @@ class AnnouncedQuerySet(models.QuerySet[ModelT_co]):
     update.alters_data = True  # type: ignore[attr-defined]  # Django's mark that templates may not call it
 
     def bulk_create(self, objs: Iterable[ModelT_co], *args: Any, **kwargs: Any) -> list[ModelT_co]:
+        """Like Django's without a savepoint: who goes on after one that failed opens a block around it."""
         if getattr(self.model, "audited", True) and (kwargs.get("ignore_conflicts") or kwargs.get("update_conflicts")):
             raise ValueError("Which rows were written would not be known, so they could not be audited.")
         with transaction.atomic(using=self.db, savepoint=False):
