@@ -93,6 +93,7 @@ def _same_instant(ours: Any, theirs: Any) -> bool:
 
 def _shown(endpoint: str, answer: Any) -> Any:
     answer = dict(answer)
+    answer.pop("device_token", None)  # the others know no devices
     for name in {"booking": OF_A_BOOKING, "login": OF_A_LOGIN}.get(endpoint, ()):
         answer[name] = "present" if answer.get(name) else "missing"
     for name in ("next", "previous"):
