@@ -5,14 +5,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.utils import timezone
 
 from appointments import signals
+from appointments.booking_rows import Taken, lock_and_read_taken, lock_keys
 from appointments.intervals import crowded
 from appointments.local_time import ceil_seconds, floor_seconds
 from appointments.models import Appointment, AppointmentType, GroupVisit, ResourceAllocation, StatusEvent
@@ -31,15 +30,14 @@ def occupied_period(visit_type: AppointmentType, start: datetime, end: datetime)
     return start - timedelta(minutes=visit_type.buffer_before), end + timedelta(minutes=visit_type.buffer_after)
 
 
-def lock(resources: Iterable[UUID]) -> None:
+def lock(resources: Collection[UUID]) -> None:
     """Queues up with everybody else who books these, until the transaction ends.
 
     In id order, so that nobody waits in a circle; and before looking, so that what is seen is final. Without it
     two inserts can deadlock inside the exclusion constraint instead of one failing.
     """
-    keys = [resource.int & 0x7FFF_FFFF_FFFF_FFFF for resource in sorted(resources)]
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key", [keys])
+        cursor.execute("SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key", [lock_keys(resources)])
 
 
 def expire(hold: Appointment) -> None:
@@ -88,23 +86,8 @@ class Finding:
 
     place: Place | None
     conflicts: list[Occupied]
-    lapsed: list["Taken"]
+    lapsed: list[Taken]
     """Allocations in the place that belong to holds which have run out."""
-
-
-class Taken(NamedTuple):
-    """An allocation as far as it matters to others."""
-
-    resource: UUID
-    lane: int
-    start: datetime
-    end: datetime
-    appointment: UUID
-    lapsed: bool
-
-    @property
-    def occupied(self) -> Occupied:
-        return Occupied(self.resource, self.start, self.end)
 
 
 def find_place(
@@ -122,9 +105,8 @@ def find_place(
 def find_places(
     demand: Demand, periods: Sequence[Period], *, but: Collection[UUID] = (), overbook: Collection[UUID] = ()
 ) -> list[Finding]:
-    """A finding for each of the periods, which are in order and don't overlap; two statements for any number."""
-    lock(resource.pk for resource in demand.resources)
-    rows = _taken(demand.resources, periods[0][0], periods[-1][1], but=but, now=timezone.now())
+    """A finding for each of the periods, which are in order and don't overlap; one statement for any number."""
+    rows = lock_and_read_taken(demand.resources, periods[0][0], periods[-1][1], but=but, now=timezone.now())
     return [_find(demand, period, met, overbook) for period, met in zip(periods, _met(rows, periods), strict=True)]
 
 
@@ -197,23 +179,6 @@ def occupy_instead(appointment: Appointment, place: Place) -> None:
     """Allocates the place instead of what the appointment had."""
     appointment.allocations.all().delete()
     occupy(appointment, place)
-
-
-def _taken(
-    resources: Sequence[Resource], start: datetime, end: datetime, *, but: Collection[UUID], now: datetime
-) -> list[Taken]:
-    """What overlaps the time, by start; what only a hold that has run out still occupies is marked."""
-    rows = ResourceAllocation.objects.filter(
-        resource__in=[resource.pk for resource in resources], blocking=True, end__gt=start, start__lt=end
-    )
-    if but:
-        rows = rows.exclude(appointment__in=but)
-    lapsed = Q(appointment__status=Status.PENDING, appointment__hold_expires_at__lte=now) & Q(
-        Q(appointment__group=None) | Q(appointment__group__taken=1)
-    )
-    marked = rows.annotate(lapsed=ExpressionWrapper(lapsed, output_field=BooleanField())).order_by("start", "id")
-    columns = ("resource_id", "lane", "start", "end", "appointment_id", "lapsed")
-    return [Taken(*row) for row in marked.values_list(*columns)]
 
 
 def _release(lapsed: Sequence[Taken], now: datetime) -> bool:

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from accounts.models import ProviderProfile
 from appointments import signals
+from appointments.booking_rows import read_terms
 from appointments.models import Appointment, AppointmentType, StatusEvent
 from appointments.services import rules
 from appointments.services.allocation import Place, occupy
@@ -62,9 +63,9 @@ def plan(booking: Booking, *, by: Actor) -> Plan:
     end = end_of(booking.appointment_type, start, booking.end, zone)
     rules.check_patient(booking.patient)
     rules.check_parts(booking.appointment_type, booking.provider, booking.location)
-    rules.check_time(start, end, by=by, own=own)
-    rules.check_closures(start, end, booking.location, zone)
-    demand = demand_of(booking.appointment_type, booking.provider, booking.location, booking.resources)
+    terms = read_terms(booking.provider, booking.location, start)
+    rules.check_terms(start, end, zone, terms, by=by, own=own)
+    demand = demand_of(booking.appointment_type, rules.usable(terms.calendar), booking.location, booking.resources)
     overbook = rules.overbookable(demand.resources, booking.provider, by) if booking.overbook_reason else ()
     place = find_seat(
         booking.appointment_type,

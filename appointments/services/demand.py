@@ -26,11 +26,9 @@ class Demand:
         return list({resource.pk: resource for resource in everything}.values())
 
 
-def demand_of(
-    visit_type: AppointmentType, provider: ProviderProfile, location: Location, named: Sequence[Resource]
-) -> Demand:
-    """The provider's calendar, what is named, and what the type requires beyond it. At most two statements."""
-    fixed = [rules.provider_resource(provider), *named]
+def demand_of(visit_type: AppointmentType, calendar: Resource, location: Location, named: Sequence[Resource]) -> Demand:
+    """The provider's calendar, what is named, and what the type requires beyond it. One statement at most."""
+    fixed = [calendar, *named]
     if len({resource.pk for resource in fixed}) != len(fixed):
         raise refuse("resources", "duplicate", "Name each resource once; the provider's own is taken anyway.")
     if not all(resource.active for resource in fixed):

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from accounts.models import ProviderProfile
 from appointments import signals
+from appointments.booking_rows import read_terms
 from appointments.models import Appointment, StatusEvent
 from appointments.problems import InvalidTransition
 from appointments.services import rules
@@ -90,8 +91,7 @@ def _check(
     own = rules.is_own(provider, by)
     rules.check_patient(appointment.patient)
     rules.check_parts(appointment.appointment_type, provider, location)
-    rules.check_time(start, end, by=by, own=own)
-    rules.check_closures(start, end, location, zone)
+    rules.check_terms(start, end, zone, read_terms(provider, location, start), by=by, own=own)
 
 
 def _place(

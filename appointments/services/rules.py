@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from accounts.models import ProviderProfile
 from accounts.roles import Access, Area, allowed
+from appointments.booking_rows import Terms
 from appointments.free_times import DatedHours
 from appointments.local_time import (
     LocalTimeError,
@@ -59,18 +60,21 @@ def check_parts(visit_type: AppointmentType, provider: ProviderProfile, location
             raise refuse(field, "inactive", "This is no longer in use.")
 
 
-def check_time(start: datetime, end: datetime, *, by: Actor, own: bool) -> None:
-    """Notice, horizon and length. Past visits need the overbooking area's right."""
-    policy = PracticePolicy.objects.first() or PracticePolicy()
-    refusal = time_refusal(start, end, policy=policy, now=timezone.now(), past=may(by, Area.OVERBOOK, own=own))
+def check_terms(start: datetime, end: datetime, zone: str, terms: Terms, *, by: Actor, own: bool) -> None:
+    """Notice, horizon, length and closures. Past visits need the overbooking area's right."""
+    past = may(by, Area.OVERBOOK, own=own)
+    refusal = time_refusal(start, end, policy=terms, now=timezone.now(), past=past)
+    if refusal is not None:
+        raise refusal
+    refusal = closure_refusal(start, end, terms.closures, zone)
     if refusal is not None:
         raise refusal
 
 
 def time_refusal(
-    start: datetime, end: datetime, *, policy: PracticePolicy, now: datetime, past: bool
+    start: datetime, end: datetime, *, policy: PracticePolicy | Terms, now: datetime, past: bool
 ) -> ValidationProblem | None:
-    """What `check_time` would raise; `past`: whether a time that has passed may be booked."""
+    """Of notice, horizon and length; `past`: whether a time that has passed may be booked."""
     if not start < end <= start + MAX_LENGTH:
         return refuse("end", "invalid_length", "The end must be after the start, by a day at most.")
     if start < now:
@@ -133,7 +137,11 @@ def is_own(provider: ProviderProfile, by: Actor) -> bool:
 
 
 def provider_resource(provider: ProviderProfile) -> Resource:
-    resource: Resource | None = Resource.objects.filter(provider=provider, active=True).first()
-    if resource is None:
+    return usable(Resource.objects.filter(provider=provider, active=True).first())
+
+
+def usable(calendar: Resource | None) -> Resource:
+    """A provider's calendar; raises a 400 when there is none."""
+    if calendar is None:
         raise refuse("provider", "no_calendar", "This provider has no calendar to book in.")
-    return resource
+    return calendar

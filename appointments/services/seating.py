@@ -36,7 +36,7 @@ def find_seat(
     period = occupied_period(visit_type, start, end)
     own = but.pk if but is not None and _is_alone(but) else None
     if visit_type.max_attendees > 1:
-        lock(resource.pk for resource in demand.resources)
+        lock([resource.pk for resource in demand.resources])
         group = _open_group(visit_type, provider, location, start, end)
         if group is not None:
             _check_attends_once(group, patient, but)

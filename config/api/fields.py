@@ -153,10 +153,17 @@ class RelatedIdField(PrimaryKeyRelatedField[Any]):
             key = uuid.UUID(data)
         except ValueError:
             self.fail("invalid")
+        found = self.find(key)
+        if found is None:
+            self.fail("does_not_exist")
+        return found
+
+    def find(self, key: uuid.UUID) -> Any:
+        """None when there is no such object."""
         try:
             return cast("QuerySet[Any, Any]", self.get_queryset()).get(pk=key)
         except ObjectDoesNotExist:
-            self.fail("does_not_exist")
+            return None
 
 
 @extend_schema_field(

@@ -83,7 +83,8 @@ def _plan(booking: SeriesBooking, by: Actor) -> _Plan:
     if not walls:
         raise refuse("exdates", "invalid", "This leaves no visit.")
     occurrences = lay_out(walls, length, clock)
-    demand = demand_of(booking.appointment_type, booking.provider, booking.location, booking.resources)
+    calendar = rules.provider_resource(booking.provider)
+    demand = demand_of(booking.appointment_type, calendar, booking.location, booking.resources)
     kind, provider, location = booking.appointment_type, booking.provider, booking.location
     examine(occurrences, kind, provider, location, booking.patient, clock, demand, by=by)
     return _Plan(clock, first, length, occurrences)

@@ -151,7 +151,7 @@ def examine(
     by: Actor,
     but: Collection[UUID] = (),
 ) -> None:
-    """Notes in each what speaks against it, by the rules and in the calendar: six statements for any number.
+    """Notes in each what speaks against it, by the rules and in the calendar: five statements for any number.
 
     Allocations of the appointments `but` don't count. Raises a 400 when the visits overlap each other.
     """
