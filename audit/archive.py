@@ -32,14 +32,14 @@ def file_of(practice_id: UUID, first: Seal, last: Seal) -> str:
     return f"{FOLDER}/{practice_id}/{first.seq:010d}-{last.seq:010d}{SUFFIX}"
 
 
-def events(practice_id: UUID) -> Iterator[tuple[bytes, bytes, bytes, bytes | None]]:
+def events(practice_id: UUID) -> Iterator[tuple[int, bytes, bytes, bytes | None]]:
     """Transaction, content, hash and what a seal took in its place, as `verifying` reads those that haven't left."""
     store = anchoring.store()
     for key in sorted(each for each in store.keys(f"{FOLDER}/{practice_id}") if each.endswith(SUFFIX)):
         for line in gzip.decompress(store.read(key)).splitlines():
             xid, said, mac, taken, _grants = orjson.loads(line)
             yield (
-                int(xid).to_bytes(8, "big"),
+                int(xid),
                 said.encode(),
                 bytes.fromhex(mac),
                 bytes.fromhex(taken) if taken else None,

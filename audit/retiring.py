@@ -22,7 +22,7 @@ from audit import anchoring, archive, verifying
 from audit.content import CONTENT_SQL, SEALED_SQL, is_genuine, plain
 from audit.models import AuditEvent, Seal
 from audit.recording import record
-from audit.sums import odd_ones, streamed
+from audit.sums import Row, odd_ones, streamed
 from patients.models import LegalHold, Patient
 from patients.retention import retention_years
 from practices.tenancy import Actor, practice_scope
@@ -123,13 +123,13 @@ def _archive(practice_id: UUID, part: Sequence[Seal]) -> None:
         raise NotAsSealed(f"{key} is not what was written to it")
 
 
-def _written(practice_id: UUID, part: Sequence[Seal], out: BinaryIO | Any) -> Iterator[tuple[bytes, bytes, bytes]]:
+def _written(practice_id: UUID, part: Sequence[Seal], out: BinaryIO | Any) -> Iterator[Row]:
     """Writes each event's line on the way to being compared."""
     sql = _EVENTS.format(practice_id=practice_id, since=part[0].since, until=part[-1].until)
     for xid, said, mac, taken, grants in streamed(sql):
         if mac and not is_genuine(said, mac):
             raise NotAsSealed(f"event {said[:36].decode()} is not as it was written")
-        line = [int.from_bytes(xid, "big"), said.decode(), mac.hex(), taken and taken.hex(), grants.decode()]
+        line = [xid, said.decode(), mac.hex(), taken and taken.hex(), grants.decode()]
         out.write(orjson.dumps(line) + b"\n")
         yield xid, said[:36], taken or mac or plain(said)
 

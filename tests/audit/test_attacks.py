@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -16,11 +17,12 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connections, transaction
 
-from audit import anchoring, sealing, structure
+from audit import anchoring, sealing, structure, verifying
+from audit.checking import Report
 from audit.content import CONTENT_SQL, MAC_BYTES
 from audit.models import AuditEvent, PlatformSeal, Seal
 from audit.seals import head
-from audit.verifying import Report, verify, verify_platform
+from audit.verifying import verify, verify_platform
 from practices.models import Location, Practice
 from practices.services import create_practice
 from practices.tenancy import Actor, platform_scope, practice_scope
@@ -239,8 +241,8 @@ def checked(practice: Practice) -> Report:
     return verify(practice.pk, anchors=anchoring.latest(), using="owner")
 
 
-def test_every_attack_is_found(sealed: Practice) -> None:
-    """Each is rolled back afterwards, so that they meet the same log."""
+def test_every_attack_is_found(sealed: Practice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is rolled back afterwards, so that they meet the same log; the second time each seal is a part by itself."""
     untouched = checked(sealed)
     assert untouched.problems == []
     assert (untouched.seals, untouched.unsealed) == (6, 0)
@@ -249,6 +251,7 @@ def test_every_attack_is_found(sealed: Practice) -> None:
     missed = []
     for attack in ATTACKS:
         for time in range(TIMES):
+            monkeypatch.setattr(verifying, "PART", (50_000, 1)[time % 2])
             with transaction.atomic(using="owner"):
                 attacker = Attacker(sealed, Random(f"{attack.__name__} {time}"))  # noqa: S311  # the same places every time
                 named = attack(attacker)
@@ -376,7 +379,8 @@ def as_deployed() -> Iterator[None]:
         cursor.execute(f"REVOKE TRUNCATE ON {', '.join(structure.APPEND_ONLY)} FROM practice_runtime")
         for table in tables:
             cursor.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER append_only_truncate")
-        yield
+    yield
+    with connections["owner"].cursor() as cursor:
         cursor.execute(f"GRANT TRUNCATE ON {', '.join(structure.APPEND_ONLY)} TO practice_runtime")
         for table in tables:
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER append_only_truncate")
@@ -396,6 +400,30 @@ def test_command_says_so_and_ends_with_two(as_deployed: None, sealed: Practice, 
         call_command("verify_audit", "--practice", "cedar")
     assert failed.value.returncode == 2
     assert f"BAD  cedar: event {event.pk} is not as it was written" in capsys.readouterr().out
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")  # that of the tests
+def test_answer_is_the_same_however_many_processes_find_it(
+    as_deployed: None, sealed: Practice, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr(verifying, "PART", 1)
+    monkeypatch.setattr(verifying, "WORTH_IT", 1)
+
+    def said(processes: int) -> list[str]:
+        with suppress(CommandError):
+            call_command("verify_audit", "--processes", str(processes))
+        return list(capsys.readouterr().out.splitlines()[:-1])  # the last says how fast
+
+    assert said(1) == said(3)
+    assert said(3)[0].startswith("ok   cedar: ")
+    with practice_scope(sealed, actor=SETUP):
+        first, *_, last = AuditEvent.objects.order_by("at", "id").values_list("pk", flat=True)
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("ALTER TABLE audit_auditevent DISABLE TRIGGER append_only, NO FORCE ROW LEVEL SECURITY")
+        cursor.execute("UPDATE audit_auditevent SET reason = 'x' WHERE id IN (%s, %s)", [first, last])
+        cursor.execute("ALTER TABLE audit_auditevent ENABLE ALWAYS TRIGGER append_only, FORCE ROW LEVEL SECURITY")
+    assert said(1) == said(3)
+    assert said(3)[1:2] == [f"BAD  cedar: event {first} is not as it was written"]
 
 
 @pytest.mark.parametrize("arguments", [["--practice", "nobody"], ["--since", "yesterday"]])

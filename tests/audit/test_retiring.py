@@ -14,8 +14,9 @@ from django.db import connections
 from django.utils import timezone
 
 from audit import anchoring, archive, retiring, sealing, structure
+from audit.checking import Report
 from audit.models import AuditEvent, Seal
-from audit.verifying import Report, verify
+from audit.verifying import verify
 from patients.models import LegalHold, Patient
 from practices.models import Location, Practice, PracticePolicy
 from practices.tenancy import Actor, practice_scope

@@ -12,9 +12,10 @@ import pytest
 from django.db import connection, connections, transaction
 
 from audit import anchoring, clock, sealing
+from audit.checking import Report
 from audit.models import AuditEvent, Seal
 from audit.querysets import AppendOnly
-from audit.verifying import Report, verify
+from audit.verifying import verify
 from practices.models import Location, Practice
 from practices.tenancy import Actor, practice_scope
 from tests.audit.horizon import settle

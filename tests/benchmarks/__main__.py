@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from tests.benchmarks import audit_cost, dataset, modes
+from tests.benchmarks import audit_cost, audit_verified, dataset, modes
 from tests.benchmarks.compare import Plan, compare
 from tests.benchmarks.endpoints import BY_NAME, ENDPOINTS, EVERYBODY
 from tests.benchmarks.free_times import free_times
@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=4.0, help="of each round, whole ones")
     parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--workers", type=int, default=1, help="processes of every server")
+    parser.add_argument("--events", type=int, default=1_000_000, help="of the log that audit verifies; 0 verifies none")
     parser.add_argument("--minutes", type=float, default=60.0, help="of memory")
     for name, patients in (("small", 10_000), ("large", 1_000_000)):
         parser.add_argument(
@@ -76,6 +77,8 @@ def _measure(place: Place, chosen: argparse.Namespace) -> None:
         modes.memory(place, traffic, minutes=chosen.minutes, connections=connections, into_docs=into_docs)
     elif chosen.mode == "audit":
         audit_cost.cost(place, traffic, rounds=rounds, seconds=seconds, connections=connections, into_docs=into_docs)
+        if chosen.events:
+            audit_verified.verified(place, events=chosen.events, rounds=rounds, into_docs=into_docs)
     elif chosen.mode == "workers":
         modes.workers(place, traffic, rounds=rounds, seconds=seconds, connections=connections, into_docs=into_docs)
     else:
