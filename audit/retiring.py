@@ -22,7 +22,7 @@ from audit import anchoring, archive, verifying
 from audit.content import CONTENT_SQL, SEALED_SQL, is_genuine, plain
 from audit.models import AuditEvent, Seal
 from audit.recording import record
-from audit.sums import Row, odd_ones, streamed
+from audit.sums import END, Row, odd_ones, streamed
 from patients.models import LegalHold, Patient
 from patients.retention import retention_years
 from practices.tenancy import Actor, practice_scope
@@ -40,7 +40,9 @@ _EVENTS = (
 _FIRST_HELD = """
 SELECT min(xid) FROM audit_auditevent WHERE id IN (SELECT event_id FROM audit_event_patient WHERE patient_id = ANY(%s))
 """
-_OFF = "SET LOCAL lock_timeout = '1s'; ALTER TABLE audit_auditevent DISABLE TRIGGER append_only;" + (
+_NO_NEW_HOLD = "SET LOCAL lock_timeout = '1s'; LOCK TABLE patients_legalhold, practices_practicepolicy IN SHARE MODE"
+"""Whoever places one before is waited for, whoever comes later waits until the batch is gone."""
+_OFF = "ALTER TABLE audit_auditevent DISABLE TRIGGER append_only;" + (
     " ALTER TABLE audit_event_patient DISABLE TRIGGER append_only"
 )
 _GONE = """
@@ -66,24 +68,21 @@ def due(practice_id: UUID, now: datetime | None = None) -> list[Seal]:
     """The seals whose events have been kept for long enough and haven't left, oldest first."""
     seq, _ = archive.left(practice_id)
     with practice_scope(practice_id, actor=ACTOR):
-        years = retention_years()
-        if not years:
-            return []
-        cutoff = (now or timezone.now()) - relativedelta(years=years)
-        rows = Seal.objects.filter(seq__gt=seq, at__lt=cutoff)
-        if (first := _first_held()) is not None:
-            rows = rows.filter(until__lte=first)
-        return list(rows.order_by("seq"))
+        cutoff = (now or timezone.now()) - relativedelta(years=retention_years())
+        return list(Seal.objects.filter(seq__gt=seq, at__lt=cutoff, until__lte=_held_from()).order_by("seq"))
 
 
 def retire(practice_id: UUID, sealed: Sequence[Seal]) -> int:
     """Archives the events of these seals, says so, and deletes them, as the tables' owner. Returns how many left.
 
-    Raises NotAsSealed before anything is changed. Interrupted after that, the next run goes on where it was.
+    Raises NotAsSealed before anything is changed. Interrupted after that, the next run goes on where it was. Under
+    a hold that comes meanwhile what is archived already stays here as well, until a run after the hold.
     """
     for problem in verifying.verify(practice_id, anchors=anchoring.latest(), rows=False).problems:
         raise NotAsSealed(problem)
-    for part in _parts(sealed):
+    with practice_scope(practice_id, actor=ACTOR):
+        held_from = _held_from()  # once more: verifying takes its time
+    for part in _parts([each for each in sealed if each.until <= held_from]):
         _archive(practice_id, part)
         archive.say(practice_id, part[-1])
     _, until = archive.left(practice_id)
@@ -137,6 +136,8 @@ def _written(practice_id: UUID, part: Sequence[Seal], out: BinaryIO | Any) -> It
 def _delete(practice_id: UUID, until: int) -> int:
     """Some of them: writers wait for a batch at most. The triggers are off in this transaction alone."""
     with practice_scope(practice_id, actor=ACTOR, using="owner"), connections["owner"].cursor() as cursor:
+        cursor.execute(_NO_NEW_HOLD)
+        until = min(until, _held_from("owner"))
         cursor.execute("SELECT EXISTS (SELECT FROM audit_auditevent WHERE xid < %s)", [until])
         if cursor.fetchone() != (True,):
             return 0
@@ -147,13 +148,17 @@ def _delete(practice_id: UUID, until: int) -> int:
     return int(gone)
 
 
-def _first_held() -> int | None:
-    """The first transaction that told of a patient under a hold, or of a chart merged with theirs."""
-    holds = LegalHold.objects.filter(released_at=None)
-    held = Patient.objects.filter(
+def _held_from(using: str = "default") -> int:
+    """The first transaction that told of a patient under a hold, or of a chart merged with theirs; the first of all
+    where the practice keeps everything.
+    """
+    if not retention_years(using):
+        return 0
+    holds = LegalHold.objects.using(using).filter(released_at=None)
+    held = Patient.objects.using(using).filter(
         Q(legal_holds__in=holds) | Q(merged_into__legal_holds__in=holds) | Q(merged_from__legal_holds__in=holds)
     )
-    with connections["default"].cursor() as cursor:
+    with connections[using].cursor() as cursor:
         cursor.execute(_FIRST_HELD, [list(held.values_list("pk", flat=True).distinct())])
-        first: int | None = cursor.fetchone()[0]
-    return first
+        (first,) = cursor.fetchone()
+    return END if first is None else int(first)

@@ -21,9 +21,9 @@ NOT_CARE = {"patients.accessgrant", "patients.legalhold", "patients.patientname"
 """Tables that tell who had the chart, not that the patient was cared for."""
 
 
-def retention_years() -> int:
+def retention_years(using: str = "default") -> int:
     """The practice's; 0 keeps everything for good."""
-    years = PracticePolicy.objects.values_list("retention_years", flat=True).first()
+    years = PracticePolicy.objects.using(using).values_list("retention_years", flat=True).first()
     return int(PracticePolicy._meta.get_field("retention_years").default if years is None else years)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
@@ -101,10 +103,60 @@ def test_nothing_leaves_from_the_first_event_of_a_patient_under_a_hold(sealed: P
     assert [seal.seq for seal in due(sealed)] == [2, 3]
 
 
+def test_hold_that_is_placed_after_choosing_is_seen(sealed: Practice) -> None:
+    chosen = due(sealed)
+    events, _ = counts(sealed)
+    with practice_scope(sealed, actor=BY):
+        make_row(LegalHold, patient=Patient.objects.get())
+    assert 0 < retiring.retire(sealed.pk, chosen) < events
+    assert archive.left(sealed.pk)[0] == 1
+    assert checked(sealed).problems == []
+
+
+def test_hold_that_is_being_placed_is_waited_for(sealed: Practice, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(retiring, "_delete", lambda practice_id, until: 0)
+        retiring.retire(sealed.pk, due(sealed))  # archived, and not deleted yet
+    _, until = archive.left(sealed.pk)
+    with ThreadPoolExecutor(1) as pool:
+        with practice_scope(sealed, actor=BY):
+            patient = Patient.objects.get()
+            make_row(LegalHold, patient=patient)
+            running = pool.submit(in_thread, sealed, until)
+            wait_for_a_lock()
+        assert running.result() > 0
+        assert pool.submit(in_thread, sealed, until).result() == 0
+    with practice_scope(sealed, actor=BY):
+        assert AuditEvent.objects.about_patient(patient.pk).exists()
+    assert checked(sealed).problems == []
+
+
+def in_thread(practice: Practice, until: int) -> int:
+    try:
+        return retiring._delete(practice.pk, until)
+    finally:
+        connections.close_all()
+
+
+def wait_for_a_lock() -> None:
+    """Until somebody waits for the table of holds."""
+    question = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'patients_legalhold'::regclass AND NOT granted)"
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with connections["default"].cursor() as cursor:
+            cursor.execute(question)
+            if cursor.fetchone() == (True,):
+                return
+        time.sleep(0.01)
+    raise TimeoutError
+
+
 def test_practice_that_keeps_everything_loses_nothing(sealed: Practice) -> None:
+    chosen = due(sealed)
     with practice_scope(sealed, actor=BY):
         PracticePolicy.objects.update_or_create(defaults={"retention_years": 0})
     assert due(sealed) == []
+    assert retiring.retire(sealed.pk, chosen) == 0
 
 
 def test_what_was_tampered_with_does_not_leave(sealed: Practice) -> None:
