@@ -30,7 +30,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         At once where the work may still be undone while the transaction goes on: inside a savepoint.
         """
         if (earlier := self._take_closing()) is not None:
-            self._run(earlier)
+            sql, params = f"{earlier[0]};{sql}", (*earlier[1], *params)
         if self.savepoint_ids or not self.in_atomic_block:
             self._run((sql, params))
         else:
