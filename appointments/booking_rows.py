@@ -9,7 +9,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import DEFAULT_DB_ALIAS, connection, models
+from django.db import DEFAULT_DB_ALIAS, models
 
 from accounts.models import Membership, ProviderProfile
 from appointments.calendar_rows import LONGEST
@@ -17,8 +17,9 @@ from appointments.free_times import DatedHours
 from appointments.models import AppointmentType
 from appointments.problems import Occupied
 from patients.models import Patient
+from practices.functions import ask
 from practices.models import Location, Practice, PracticePolicy, Resource
-from practices.tenancy import Actor, active_practice_id
+from practices.tenancy import Actor
 
 Columns = Sequence[tuple[type[models.Model], tuple[str, ...]]]
 """What of which model stands in a row, in the order of its fields; the first is the id."""
@@ -99,7 +100,7 @@ def read_named(
 
     The provider with the member, the location with the practice. One statement; one more for a restricted patient.
     """
-    (row,) = _ask("appointments_named(%s, %s, %s, %s, %s)", (patient, appointment_type, provider, location))
+    (row,) = ask("appointments_named(%s, %s, %s, %s, %s)", patient, appointment_type, provider, location)
     found_patient, kind, found_provider, member, place, practice = _objects(_OF_NAMED, row)
     if found_provider is not None:
         found_provider.membership = member
@@ -113,7 +114,7 @@ def read_named(
 def read_terms(provider: ProviderProfile, location: Location, start: datetime) -> Terms:
     """For a visit that begins then. One statement."""
     days = ((start - _AROUND).date(), (start + _AROUND).date())
-    (row,) = _ask("appointments_terms(%s, %s, %s, %s, %s)", (provider.pk, location.pk, *days))
+    (row,) = ask("appointments_terms(%s, %s, %s, %s, %s)", provider.pk, location.pk, *days)
     notice, horizon, closures, *columns = row
     if notice is None:
         usual = PracticePolicy()
@@ -128,20 +129,13 @@ def lock_and_read_taken(
     """Waits for others who book these, as `lock` does, and then reads what overlaps the time, by start."""
     ids = [resource.pk for resource in resources]
     values = (lock_keys(ids), ids, start, end, end + LONGEST, list(but), now)
-    return [Taken(*row) for row in _ask("appointments_taken(%s, %s, %s::uuid[], %s, %s, %s, %s::uuid[], %s)", values)]
+    rows = ask("appointments_taken(%s, %s, %s::uuid[], %s, %s, %s, %s::uuid[], %s)", *values)
+    return [Taken(*row) for row in rows]
 
 
 def lock_keys(resources: Collection[UUID]) -> list[int]:
     """Of the advisory locks, in the order in which they have to be taken, so that nobody waits in a circle."""
     return [resource.int & 0x7FFF_FFFF_FFFF_FFFF for resource in sorted(resources)]
-
-
-def _ask(function: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
-    """The rows that a function of ours gives for the active practice; raises NoActivePractice."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT * FROM {function}", (active_practice_id(), *values))  # noqa: S608  # constant text
-        rows: Sequence[Sequence[Any]] = cursor.fetchall()
-        return rows
 
 
 def _objects(columns: Columns, row: Sequence[Any]) -> Iterator[Any]:

@@ -1,27 +1,37 @@
 """Keeps the reminders of visits in step with the visits and the rules, in the transaction that changes either."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import Any
+from datetime import datetime, time
+from typing import NamedTuple
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import F, Subquery
 from django.utils import timezone
 
 from appointments.lead_times import QuietHours, due_at
 from appointments.models import Appointment, Reminder, ReminderRule
 from appointments.transitions import Status
-from practices.models import PracticePolicy
+from practices.functions import ask
 
 BATCH = 1000
-_QUIET = ("quiet_hours_start", "quiet_hours_end")
+
+
+class _Rule(NamedTuple):
+    """A rule for one type of visit, or all, with the practice's quiet hours."""
+
+    pk: UUID
+    channel: str
+    days_before: int
+    minutes_before: int
+    only_type: UUID | None
+    quiet_from: time | None
+    quiet_to: time | None
 
 
 def schedule(visits: Sequence[Appointment]) -> None:
     """Of visits that were just booked. One statement; a second one when there are rules for them."""
-    rules = list(_rules().filter(active=True))
-    if rules:
+    if rules := _rules():
         _upsert(_planned(visits, rules, timezone.now()))
 
 
@@ -41,7 +51,7 @@ def apply(rule: ReminderRule) -> None:
     """Makes a rule that was made or changed hold for what is booked already; who was reminded by it isn't again."""
     Reminder.objects.filter(rule=rule, status=Reminder.Status.SCHEDULED).update(status=Reminder.Status.CANCELLED)
     now = timezone.now()
-    rules = list(_rules().filter(active=True, pk=rule.pk))
+    rules = _rules(rule.pk)
     reminded = Reminder.objects.filter(rule=rule, status=Reminder.Status.SENT).values("appointment")
     booked = Appointment.objects.filter(status=Status.BOOKED, start__gt=now).select_related("patient").order_by("id")
     if rules:
@@ -65,13 +75,12 @@ def claim_due(now: datetime, limit: int) -> Iterable[Reminder]:
     return rows
 
 
-def _rules() -> Any:
-    """Rules with the practice's quiet hours and their own types, in one statement."""
-    quiet = {name: Subquery(PracticePolicy.objects.values(name)[:1]) for name in _QUIET}
-    return ReminderRule.objects.annotate(**quiet, only_type=F("types__appointment_type_id")).order_by("id", "only_type")
+def _rules(only: UUID | None = None) -> list[_Rule]:
+    """Those in use, one for each of their types; one statement."""
+    return [_Rule(*row) for row in ask("appointments_reminder_rules(%s, %s)", only)]
 
 
-def _planned(visits: Iterable[Appointment], rules: Sequence[Any], now: datetime) -> Iterable[Reminder]:
+def _planned(visits: Iterable[Appointment], rules: Sequence[_Rule], now: datetime) -> Iterable[Reminder]:
     for visit in visits:
         if visit.start is None:
             continue
@@ -86,16 +95,14 @@ def _planned(visits: Iterable[Appointment], rules: Sequence[Any], now: datetime)
                 quiet=_quiet(rule, visit),
             )
             if due > now:
-                yield Reminder(appointment=visit, rule=rule, channel=rule.channel, due_at=due)
+                yield Reminder(appointment=visit, rule_id=rule.pk, channel=rule.channel, due_at=due)
 
 
-def _quiet(rule: Any, visit: Appointment) -> QuietHours | None:
+def _quiet(rule: _Rule, visit: Appointment) -> QuietHours | None:
     """On the patient's own clock, where it is known."""
-    if rule.quiet_hours_start is None:
+    if rule.quiet_from is None or rule.quiet_to is None:
         return None
-    return QuietHours(
-        rule.quiet_hours_start, rule.quiet_hours_end, ZoneInfo(visit.patient.time_zone or visit.time_zone)
-    )
+    return QuietHours(rule.quiet_from, rule.quiet_to, ZoneInfo(visit.patient.time_zone or visit.time_zone))
 
 
 def _upsert(reminders: Iterable[Reminder]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connections
@@ -55,41 +56,28 @@ class Event:
         return {"seq": self.seq, "type": self.type, "id": self.entity_id, "version": self.version, "at": self.at}
 
 
-_APPEND = f"""
-WITH counter AS (
-    INSERT INTO {EventCounter._meta.db_table} AS present (id, practice_id, last_seq, created_at, updated_at)
-    VALUES (%(counter_id)s, %(practice_id)s, %(count)s, clock_timestamp(), clock_timestamp())
-    ON CONFLICT (practice_id) DO UPDATE
-        SET last_seq = present.last_seq + excluded.last_seq, updated_at = excluded.updated_at
-    RETURNING last_seq - %(count)s AS before
-)
-INSERT INTO {EventLog._meta.db_table}
-    (id, practice_id, seq, type, entity_id, version, created_at, updated_at)
-SELECT event.id, %(practice_id)s, counter.before + event.position, event.type, event.entity_id, event.version,
-    clock_timestamp(), clock_timestamp()
-FROM counter, unnest(%(ids)s::uuid[], %(types)s::text[], %(entity_ids)s::uuid[], %(versions)s::int[])
-    WITH ORDINALITY AS event (id, type, entity_id, version, position)
-"""  # noqa: S608  # the two table names are our own
+_APPEND = """
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+SELECT integrations_append_events(%s, %s, %s::uuid[], %s::text[], %s::uuid[], %s::int[])
+"""
+"""Deferred keys are checked first: they may wait for rows of another transaction while that waits for our counter."""
 
 
 def append(practice_id: UUID, changes: Sequence[Change], *, using: str = "default") -> None:
-    """Numbers and writes the changes in one statement. Holds the practice's counter until the transaction's end.
-
-    To be the transaction's last statement: others of this practice wait here.
-    """
-    with connections[using].cursor() as cursor:
-        cursor.execute(
-            _APPEND,
-            {
-                "counter_id": new_id(),
-                "practice_id": practice_id,
-                "count": len(changes),
-                "ids": [new_id() for _ in changes],
-                "types": [change.type for change in changes],
-                "entity_ids": [change.entity_id for change in changes],
-                "versions": [change.version for change in changes],
-            },
-        )
+    """Numbers and writes the changes, together with the end of the transaction: others of this practice wait for it."""
+    connection: Any = connections[using]
+    connection.end_with(
+        _APPEND,
+        (
+            practice_id,
+            new_id(),
+            [new_id() for _ in changes],
+            [change.type for change in changes],
+            [change.entity_id for change in changes],
+            [change.version for change in changes],
+        ),
+    )
 
 
 def last_seq() -> int:

@@ -105,8 +105,6 @@ def log_changes(scope: Scope) -> None:
     changes = with_versions(changes)
     if scope.practice_id is None or not changes:
         return
-    # Deferred keys may wait for rows that another transaction holds while it waits for our counter: check them first.
-    connections[scope.using].check_constraints()
     log.append(scope.practice_id, changes, using=scope.using)
     transaction.on_commit(partial(wake, scope.practice_id), using=scope.using, robust=True)
 

@@ -1,14 +1,18 @@
 """From a booked or cancelled visit to a message in the queue."""
 
+from typing import Any
+from uuid import UUID
+
 from django.db import transaction
 from django.utils import timezone
 from procrastinate.types import JSONDict
 
 from appointments.models import Appointment
-from integrations.models import Message, MessageChannel, MessageKind, MessageTemplate
+from integrations.models import Message, MessageChannel, MessageKind
 from integrations.queue import enqueue, queued_by
 from integrations.tasks import send_message
 from patients.models import ContactPoint
+from practices.functions import ask
 
 
 @transaction.atomic(savepoint=False)
@@ -21,23 +25,10 @@ def queue_messages(*, kind: MessageKind, appointment: Appointment, channel: str 
     """
     if appointment.start is None or appointment.start <= timezone.now() or appointment.patient.deceased_at is not None:
         return []
-    templates = MessageTemplate.objects.filter(kind=kind, active=True)
-    if channel is not None:
-        templates = templates.filter(channel=channel)
-    channels = list(templates.values_list("channel", flat=True))
-    if not channels:
-        return []
-    addresses = _addresses(appointment)
+    addresses = _addresses(appointment.patient_id, kind, channel)
     messages = [
-        Message(
-            kind=kind,
-            channel=channel,
-            to=addresses[channel],
-            patient_id=appointment.patient_id,
-            appointment_id=appointment.pk,
-        )
-        for channel in channels
-        if channel in addresses
+        Message(kind=kind, channel=used, to=to, patient_id=appointment.patient_id, appointment_id=appointment.pk)
+        for used, to in addresses.items()
     ]
     if messages:
         Message.objects.bulk_create(messages)
@@ -49,14 +40,16 @@ def queue_messages(*, kind: MessageKind, appointment: Appointment, channel: str 
     return messages
 
 
-def _addresses(appointment: Appointment) -> dict[str, str]:
-    """channel -> the patient's primary email address, and telephone, a mobile first. One query."""
-    points = list(ContactPoint.objects.filter(patient_id=appointment.patient_id).exclude(use=ContactPoint.Use.OLD))
-    emails = [point.value for point in points if point.kind == ContactPoint.Kind.EMAIL]
-    mobile_first = sorted(points, key=lambda point: point.use != ContactPoint.Use.MOBILE)
-    phones = [point.value for point in mobile_first if point.kind == ContactPoint.Kind.PHONE]
-    reachable = {
-        MessageChannel.EMAIL.value: emails,
-        MessageChannel.SMS.value: [phone for phone in phones if ";" not in phone],  # no texts to an extension
-    }
-    return {channel: values[0] for channel, values in reachable.items() if values}
+def _addresses(patient_id: UUID, kind: MessageKind, channel: str | None) -> dict[str, str]:
+    """channel -> the patient's primary email address, or telephone, a mobile first. One statement.
+
+    Of the channels on which the practice sends this kind of message.
+    """
+    column: Any = ContactPoint._meta.get_field("value")
+    found: dict[str, str] = {}
+    for used, contact_id, sealed in ask("integrations_reached(%s, %s, %s, %s)", patient_id, kind, channel):
+        if used not in found:
+            address = column.from_json(sealed, str(contact_id))
+            if used != MessageChannel.SMS or ";" not in address:  # no texts to an extension
+                found[used] = address
+    return found
