@@ -6,10 +6,12 @@ from typing import Any
 from django.conf import settings
 from django.db import connections
 
-from audit import functions, triggers
+from audit import functions, policies, triggers
 
-FORCED = ("audit_auditevent", "audit_event_patient", "audit_platformauditevent", "audit_seal", "audit_platformseal")
-APPEND_ONLY = (*FORCED, "audit_change")
+APPEND_ONLY = (
+    *("audit_auditevent", "audit_event_patient", "audit_platformauditevent", "audit_seal", "audit_platformseal"),
+    "audit_change",
+)
 
 _GUARDS = "SELECT tgname FROM pg_trigger WHERE tgrelid = %s::regclass AND tgenabled = 'A' AND tgqual IS NULL"
 _RIGHTS = """
@@ -19,7 +21,6 @@ WHERE has_table_privilege(%s, %s::regclass, privilege)
 _RECORD = "SELECT has_table_privilege(%s, 'audit_change', 'SELECT, INSERT')"
 _XID = "SELECT has_column_privilege(%s, 'audit_auditevent', 'xid', 'INSERT, UPDATE')"
 _PLATFORM_XID = "SELECT has_column_privilege(%s, 'audit_platformauditevent', 'xid', 'INSERT, UPDATE')"
-_FORCED = "SELECT relrowsecurity AND relforcerowsecurity FROM pg_class WHERE oid = %s::regclass"
 
 
 def problems(using: str = "default") -> Iterator[str]:
@@ -27,6 +28,7 @@ def problems(using: str = "default") -> Iterator[str]:
     with connections[using].cursor() as cursor:
         yield from _triggers(using, cursor)
         yield from _rights(cursor)
+    yield from policies.problems(using)
     yield from (f"the function {name} is not as migrated" for name in functions.changed(using))
 
 
@@ -50,7 +52,3 @@ def _rights(cursor: Any) -> Iterator[str]:
         cursor.execute(question, [role])
         if cursor.fetchone() != (False,):
             yield f"{said}: {role} has a right to it"
-    for table in FORCED:
-        cursor.execute(_FORCED, [table])
-        if cursor.fetchone() != (True,):
-            yield f"{table}: row level security is not forced"

@@ -23,6 +23,7 @@ from audit.content import CONTENT_SQL, MAC_BYTES
 from audit.models import AuditEvent, PlatformSeal, Seal
 from audit.seals import head
 from audit.verifying import verify, verify_platform
+from practices.constraints import ACTIVE_PRACTICE_SQL
 from practices.models import Location, Practice
 from practices.services import create_practice
 from practices.tenancy import Actor, platform_scope, practice_scope
@@ -335,6 +336,12 @@ def test_platforms_seals_are_for_a_platform_scope_alone(practice: Practice) -> N
             )
         ),
         "ALTER TABLE audit_auditevent NO FORCE ROW LEVEL SECURITY",
+        "ALTER TABLE patients_patient NO FORCE ROW LEVEL SECURITY",
+        "ALTER POLICY own_rows ON accounts_membership USING (true)",
+        "ALTER POLICY practice_isolation ON patients_patient WITH CHECK (true)",
+        "ALTER POLICY practice_isolation ON audit_seal TO practice_owner",
+        "DROP POLICY practice_of_member ON practices_practice",
+        "CREATE POLICY everything ON patients_patient FOR SELECT USING (true)",
         "GRANT DELETE ON audit_auditevent TO practice_runtime",
         "GRANT SELECT ON audit_change TO practice_runtime",
         "GRANT INSERT ON audit_auditevent TO practice_runtime",
@@ -424,6 +431,20 @@ def test_answer_is_the_same_however_many_processes_find_it(
         cursor.execute("ALTER TABLE audit_auditevent ENABLE ALWAYS TRIGGER append_only, FORCE ROW LEVEL SECURITY")
     assert said(1) == said(3)
     assert said(3)[1:2] == [f"BAD  cedar: event {first} is not as it was written"]
+
+
+def test_policy_that_lets_everybody_in_is_named(as_deployed: None, practice: Practice, capsys: Any) -> None:
+    isolation = "ALTER POLICY practice_isolation ON patients_patient USING ({})"
+    with connections["owner"].cursor() as cursor:
+        cursor.execute(isolation.format("true"))
+        try:
+            with pytest.raises(CommandError) as failed:
+                call_command("verify_audit")
+        finally:
+            cursor.execute(isolation.format(f"practice_id = {ACTIVE_PRACTICE_SQL}"))
+    assert failed.value.returncode == 2
+    (bad,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("BAD")]
+    assert bad == "BAD  patients_patient: the policy practice_isolation is not as migrated"
 
 
 @pytest.mark.parametrize("arguments", [["--practice", "nobody"], ["--since", "yesterday"]])

@@ -20,9 +20,9 @@ TAMPERED = 2
 class Command(BaseCommand):
     help = (
         "Checks the audit log: each event's content, the record of changes, the chain of seals and their signatures, "
-        "the anchored heads, the database's triggers, functions and rights, that every row is as its recorded changes "
-        "leave it, and the platform's own log. Names the first bad event or row of each practice, and ends with 2 if "
-        "there is one."
+        "the anchored heads, the database's triggers, functions, rights and row policies, that every row is as its "
+        "recorded changes leave it, and the platform's own log. Names the first bad event or row of each practice, and "
+        "ends with 2 if there is one."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
