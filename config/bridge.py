@@ -18,6 +18,8 @@ from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
 WSGIEnvironment = dict[str, Any]
 WSGIApplication = Callable[[WSGIEnvironment, Any], Iterable[bytes]]
 IN_MEMORY_BYTES = 1024 * 1024
+DISCARDED = 4
+"""Up to so many times the longest body is received and dropped: a browser shows an answer only after sending."""
 
 T = TypeVar("T")
 
@@ -34,7 +36,7 @@ class WSGIBridge:
     """An ASGI application for `http` scopes that runs a WSGI application on `threads` threads.
 
     Bodies up to `max_body_bytes` are read before the application starts (beyond 1 MiB onto disk), so that a slow sender
-    holds no thread; longer ones get 413. Streamed responses are sent as they are produced.
+    holds no thread; longer ones get 413, below /admin/ as a page. Streamed responses are sent as they are produced.
     """
 
     def __init__(self, application: WSGIApplication, *, threads: int, max_body_bytes: int) -> None:
@@ -82,10 +84,13 @@ class WSGIBridge:
             if event["type"] != "http.request":
                 raise ConnectionError("The client went away.")
             length += len(event["body"])
-            if length > self.max_body_bytes:
+            if length > DISCARDED * self.max_body_bytes:
                 raise BodyTooLarge
-            body.write(event["body"])
+            if length <= self.max_body_bytes:
+                body.write(event["body"])
             more = event["more_body"]
+        if length > self.max_body_bytes:
+            raise BodyTooLarge
         body.seek(0)
         return length
 
@@ -132,11 +137,27 @@ async def _put(send: ASGISendCallable, event: Any) -> None:
 
 
 async def _refuse_body(scope: HTTPScope, send: ASGISendCallable) -> None:
-    from config.api.problem import PayloadTooLarge  # needs Django's settings, which the server has loaded by now
+    content_type, body = _refusal(scope)
+    headers = [
+        (b"content-type", content_type),
+        (b"content-security-policy", b"default-src 'none'; style-src 'self'"),
+        (b"x-content-type-options", b"nosniff"),
+        (b"connection", b"close"),
+    ]
+    await _send_whole(send, 413, headers, body)
 
+
+def _refusal(scope: HTTPScope) -> tuple[bytes, bytes]:
+    from django.conf import settings  # here, when the server has loaded them
+    from django.template.loader import render_to_string
+
+    from config.api.problem import PayloadTooLarge
+
+    if scope["path"].startswith("/admin/"):
+        page = render_to_string("413.html", {"most": settings.MAX_DOCUMENT_BYTES, "path": scope["path"]})
+        return b"text/html; charset=utf-8", page.encode()
     problem = {**PayloadTooLarge().as_json(None), "instance": scope["path"], "request_id": str(uuid.uuid4())}
-    headers = [(b"content-type", b"application/problem+json"), (b"connection", b"close")]
-    await _send_whole(send, 413, headers, json.dumps(problem, separators=(",", ":")).encode())
+    return b"application/problem+json", json.dumps(problem, separators=(",", ":")).encode()
 
 
 async def _send_whole(send: ASGISendCallable, status: int, headers: list[tuple[bytes, bytes]], content: bytes) -> None:

@@ -99,6 +99,36 @@ def test_body_too_large_is_refused_before_the_application_runs() -> None:
     assert b'"code":"payload_too_large"' in body
 
 
+def test_file_too_large_for_the_admin_gets_a_page(settings: Any) -> None:
+    settings.MAX_DOCUMENT_BYTES = 15 * 1024 * 1024
+    status, headers, body = answer(call(echo, b"x" * 101, path="/admin/<b>/add/"))
+    assert (status, headers[b"content-type"]) == (413, b"text/html; charset=utf-8")
+    assert "at most 15.0\xa0MB" in body.decode()
+    assert b'href="/admin/&lt;b&gt;/add/"' in body
+
+
+def test_body_too_large_is_read_to_its_end_so_that_a_browser_shows_the_answer() -> None:
+    """With bytes still unread, closing the connection would throw the answer away; but nobody sends for ever."""
+
+    def read(*bodies: bytes) -> int:
+        parts = [*bodies]
+        received: list[bytes] = []
+
+        async def receive() -> dict[str, Any]:
+            received.append(parts.pop(0))
+            return {"type": "http.request", "body": received[-1], "more_body": bool(parts)}
+
+        async def send(event: dict[str, Any]) -> None:
+            pass
+
+        bridge = WSGIBridge(echo, threads=1, max_body_bytes=100)
+        asyncio.run(bridge(SCOPE, receive, send))  # type: ignore[arg-type]  # plain dicts for ASGI's
+        return len(received)
+
+    assert read(b"x" * 90, b"x" * 90, b"x") == 3
+    assert read(*[b"x" * 90] * 9) == 5
+
+
 def test_client_that_leaves_while_sending_starts_nothing() -> None:
     async def gone() -> dict[str, Any]:
         return {"type": "http.disconnect"}
