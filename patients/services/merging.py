@@ -20,6 +20,7 @@ from patients.keys import PatientKey, moved_keys
 from patients.models import Patient, PatientMerge, PatientMergeItem
 from patients.problems import AlreadyReversed, MergeOfOne, MergeOrder, MergeWouldReveal, PatientErased
 from patients.services.parts import refuse_merged
+from patients.signals import patient_died
 from practices.querysets import AnnouncedQuerySet
 from practices.tenancy import Actor
 
@@ -52,6 +53,8 @@ def merge(*, survivor: Patient, source: Patient, reason: str, by: Actor) -> Pati
     for key in moved_keys():
         _move(made, key, survivor, source)
     Patient.objects.filter(pk=source.pk).update(status=Patient.Status.MERGED, merged_into=survivor.pk)
+    if survivor.deceased_at is not None and source.deceased_at is None:
+        patient_died.send(Patient, patient=survivor)  # what the source had ahead of them is the survivor's now
     return made
 
 

@@ -15,6 +15,7 @@ from appointments.services.deaths import REASON
 from appointments.transitions import Action
 from config.api.problem import ValidationProblem
 from patients.models import ContactPoint, Patient
+from patients.services import merging
 from practices.models import PracticePolicy
 from practices.tenancy import practice_scope
 from tests.admin.pages import filled, staff, url
@@ -73,3 +74,23 @@ def test_noting_a_death_again_or_taking_it_back_touches_no_visit(clinic: Any, bo
         assert owner.post(address, filled(owner.get(address), **again)).status_code == 302
     with practice_scope(clinic.practice, actor=SETUP):
         assert (statuses(visit), Patient.objects.get(pk=clinic.patient.pk).deceased_at) == (["booked"], None)
+
+
+def test_chart_that_is_merged_into_one_of_somebody_who_died_has_nothing_ahead(
+    clinic: Any, booking: MakeBooking
+) -> None:
+    with practice_scope(clinic.practice, actor=SETUP):
+        dead = Patient.objects.create(given_name="Ada", family_name="Ek", deceased_at=timezone.now())
+        visit = book(booking(), by=SETUP)
+        entry = WaitlistEntry.objects.create(
+            patient=clinic.patient, appointment_type=clinic.visit, earliest_date=tomorrow_at(0).date()
+        )
+        merging.foresee_merge(survivor=dead, source=clinic.patient, by=SETUP)
+        assert statuses(visit, entry) == ["booked", "waiting"]
+        merge = merging.merge(survivor=dead, source=clinic.patient, reason="Same", by=SETUP)
+        assert statuses(visit, entry) == ["cancelled", "withdrawn"]
+    with practice_scope(clinic.practice, actor=SETUP):
+        merging.reverse(merge=merge, by=SETUP)
+        back = Appointment.objects.get(pk=visit.pk)
+        assert (back.patient_id, back.status) == (clinic.patient.pk, "cancelled")
+        assert change_status(back, Action.UNDO, by=SETUP).status == "booked"
