@@ -1,7 +1,8 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import OperationalError, connection, transaction
+from psycopg.errors import LockNotAvailable
 
 from config.api.problem import Forbidden
 from patients import duplicates
@@ -13,6 +14,9 @@ from patients.services.parts import refuse_merged
 from patients.signals import patient_died
 from practices.tenancy import Actor
 
+LONGEST_WAIT = "500ms"
+"""Half of what PostgreSQL waits before it looks for deadlocks."""
+
 
 @transaction.atomic
 def create_patient(
@@ -21,7 +25,7 @@ def create_patient(
     """A patient with their primary contact points.
 
     Raises PossibleDuplicate when `by` can see somebody like them, unless `force` says, with a reason, that it is
-    somebody else; ValidationError for values that can't be.
+    somebody else; ValidationError for values that can't be, and for a number that is being given to somebody else.
     """
     if force and not force_reason.strip():
         raise ValidationError({"force_reason": ValidationError("Say why this is somebody else.", code="required")})
@@ -33,10 +37,29 @@ def create_patient(
     found = [] if force else duplicates.candidates(patient, phone=values.get("phone", ""), by=by)
     if found:
         raise PossibleDuplicate(found)
-    patient.save(force_insert=True)
+    _insert(patient, numbered=bool(fields.get("mrn")))
     for kind, value in values.items():
         ContactPoint.objects.create(patient=patient, kind=kind, value=value)
     return patient
+
+
+def _insert(patient: Patient, *, numbered: bool) -> None:
+    """Doesn't wait for ever for an import that has written this number and waits, at its end, for everybody who is
+    creating a patient. It gives up before PostgreSQL looks for a deadlock, which might end the import instead.
+    """
+    if not numbered:
+        patient.save(force_insert=True)
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [LONGEST_WAIT])
+        try:
+            patient.save(force_insert=True)
+        except OperationalError as error:
+            if not isinstance(error.__cause__, LockNotAvailable):
+                raise
+            busy = "This number is being given to somebody just now. Try again in a moment."
+            raise ValidationError({"mrn": ValidationError(busy, code="busy")}) from error
+        cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
 
 
 @transaction.atomic

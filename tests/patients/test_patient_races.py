@@ -1,12 +1,14 @@
 """Two at the same moment: one wins, the other is told so, and nothing is a server error."""
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.db import connection
 
+from patients.duplicates import queue_up_for_all
 from patients.models import ContactPoint, Patient
 from practices.models import Practice
 from practices.tenancy import practice_scope
@@ -47,6 +49,35 @@ def test_one_mrn_goes_to_one_patient(practice: Practice) -> None:
     assert {answer.status_code for answer in answers[1:]} <= {400, 409}
     with practice_scope(practice, actor=SETUP):
         assert Patient.objects.count() == 1
+
+
+def test_number_that_an_import_is_writing_ends_neither(practice: Practice) -> None:
+    answers: list[Any] = []
+    one = creating(practice, given_name="Ada", family_name="Byron", mrn="M-1")
+    creator = threading.Thread(target=lambda: answers.extend(at_once(one)))
+    with practice_scope(practice, actor=SETUP):  # as an import of all or nothing does
+        Patient.objects.create(given_name="Bo", family_name="Ek", mrn="M-1")
+        creator.start()
+        wait_until_somebody_waits()
+        queue_up_for_all()
+    creator.join()
+    assert [answer.status_code for answer in answers] == [400]
+    assert [(each["pointer"], each["code"]) for each in answers[0].json()["errors"]] == [("/mrn", "busy")]
+    with practice_scope(practice, actor=SETUP):
+        assert Patient.objects.get().given_name == "Bo"
+
+
+def wait_until_somebody_waits() -> None:
+    """For the transaction that this one is."""
+    question = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND transactionid = pg_current_xact_id()::xid)"
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with connection.cursor() as cursor:
+            cursor.execute(question)
+            if cursor.fetchone() == (True,):
+                return
+        time.sleep(0.01)
+    raise TimeoutError
 
 
 def test_the_same_person_is_created_once(practice: Practice) -> None:
