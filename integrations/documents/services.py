@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.roles import Access, Area
@@ -77,15 +77,16 @@ def upload_document(*, patient: Patient, by: Actor, file: "UploadedFile[bytes]",
 
 @transaction.atomic
 def add_document(*, patient: Patient, by: Actor, upload: StoredFile, **fields: Any) -> PatientDocument:
-    """Puts an uploaded file into a chart, if it is what was announced. The chart is locked only once the store has
-    answered, so that a slow one keeps nobody from working on it.
+    """Puts an uploaded file into a chart, if it is what was announced. Nothing is written, and no row locked, before
+    the store has answered: a slow one keeps nobody from working on the chart, nor the worker from sealing the log.
 
     Raises UploadMissing, ValidationError, Forbidden, Unavailable, and what adding to a chart raises.
     """
     if by.id is None or upload.uploaded_by_id != by.id:
         raise _refused("upload", "does_not_exist", "There is no such object.")
     _check_may_add(patient, by, fields)
-    upload = StoredFile.objects.select_for_update().get(pk=upload.pk)
+    _queue_up(upload)
+    upload = StoredFile.objects.get(pk=upload.pk)
     if upload.status != StoredFile.Status.ANNOUNCED:
         raise _refused("upload", "used", "This upload is in a chart already.")
     if upload.content_type not in ALLOWED:
@@ -130,6 +131,12 @@ def _place(
     file = StoredFile(filename=filename, content_type=content_type, size=size, uploaded_by_id=by.id)
     file.save(force_insert=True)
     return file
+
+
+def _queue_up(upload: StoredFile) -> None:
+    """Of two who use the same upload the second sees what the first did."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"upload {upload.pk}"])
 
 
 def _keep(file: StoredFile) -> None:

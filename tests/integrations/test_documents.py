@@ -196,6 +196,25 @@ def test_chart_is_locked_only_once_the_store_has_answered(practice: Practice, ad
     assert [len(list(store.rglob(f"{folder}/*"))) for folder in ("documents", "uploads")] == [2, 0]
 
 
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_written_while_the_store_works(
+    practice: Practice, ada: Patient, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transaction that has a number and stays open holds back the seals of all practices."""
+    desk, numbers = client_for("front_desk", practice), list[Any]()
+    kept: Any = services._keep
+
+    def keep(file: StoredFile) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_current_xact_id_if_assigned()")
+            numbers.extend(cursor.fetchone())
+        kept(file)
+
+    monkeypatch.setattr(services, "_keep", keep)
+    assert added(desk, ada).status_code == 201
+    assert numbers == [None]
+
+
 @contextmanager
 def busy(practice: Practice, patient: Patient) -> Iterator[None]:
     """Somebody else is working on the chart."""
