@@ -19,6 +19,7 @@ from uuid import UUID, uuid4
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 from django.conf import settings
+from django.db import DatabaseError
 
 from integrations.events import log
 from integrations.events.access import roles_of_sessions
@@ -133,6 +134,9 @@ class Feed:
                         await self._woken.wait()
                 except TimeoutError:
                     pass
+        except DatabaseError as error:
+            logger.warning("events_without_database", extra={"error": type(error).__name__})
+            self._end_all(TRY_AGAIN_LATER)
         except Exception:
             logger.exception("events_feed_failed")
             self._end_all(TRY_AGAIN_LATER)

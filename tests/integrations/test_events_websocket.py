@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
@@ -19,6 +19,7 @@ from websockets.sync.client import connect
 from accounts.models import Membership
 from accounts.sessions import log_out_everywhere
 from integrations.events import log
+from integrations.events.feed import TRY_AGAIN_LATER
 from integrations.events.wake import wake
 from patients.models import AccessGrant, Patient
 from practices.models import Practice, new_id
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 BY = Actor.system("tests")
 APP = "https://app.clinic.test"
-QUICK = {"EVENTS_HEARTBEAT_SECONDS": "1", "EVENTS_SEND_SECONDS": "1"}
+QUICK = {"EVENTS_HEARTBEAT_SECONDS": "0.5", "EVENTS_SEND_SECONDS": "1", "EVENTS_RESUME_SECONDS": "0.5"}
 
 
 @pytest.fixture(scope="module")
@@ -351,6 +352,23 @@ def test_events_arrive_without_redis(practice: Practice, member: MemberClient) -
         assert listening.seqs(3) == [1, 2, 3]
         log_events(practice, 1)
         assert listening.event(timeout=settings.EVENTS_POLL_SECONDS + 1)["seq"] == 4
+
+
+def test_clients_come_back_when_the_database_fails(
+    server: LiveServer, practice: Practice, member: MemberClient
+) -> None:
+    with server.listening(ticket_of(member)) as listening:
+        listening.message()
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE accounts_refreshsession IN ACCESS EXCLUSIVE MODE")
+            ended = 0
+            while not ended:  # the server's next look waits for the lock
+                cursor.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+                )
+                ended = cursor.rowcount
+        assert listening.close_code() == TRY_AGAIN_LATER
 
 
 def test_client_that_takes_nothing_is_closed(server: LiveServer, practice: Practice, member: MemberClient) -> None:
