@@ -29,8 +29,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(autouse=True)
 def _empty_queue() -> Iterator[None]:
-    """procrastinate's tables are not Django's to empty."""
+    """procrastinate's tables are not Django's to empty, so jobs of earlier tests may be there too."""
+    _empty()
     yield
+    _empty()
+
+
+def _empty() -> None:
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM procrastinate_jobs")
         cursor.execute("DELETE FROM procrastinate_workers")
