@@ -14,20 +14,8 @@ from config.postgres.base import Statement
 from practices.models import Practice, PracticePolicy
 
 _USER_COLUMNS = ("id", "email", "name", "is_active", "is_superuser", "token_version")
-# The policies show a user their own rows of every practice, so the practice is compared here as well.
-_ALIVE = """
-    SELECT u.id, u.email, u.name, u.is_active, u.is_superuser, u.token_version, m.id, m.roles,
-      NOT s.second_factor AND (u.is_superuser OR EXISTS (
-        SELECT FROM practices_practicepolicy policy
-        WHERE policy.practice_id = s.practice_id AND policy.mfa_required_roles && m.roles))
-    FROM accounts_refreshsession s
-    JOIN accounts_user u ON u.id = s.user_id
-    JOIN accounts_membership m ON m.practice_id = s.practice_id AND m.user_id = s.user_id
-    JOIN practices_practice p ON p.id = s.practice_id
-    WHERE s.kind = 'api' AND s.id = %s AND s.user_id = %s AND s.practice_id = %s
-      AND s.revoked_at IS NULL AND s.expires_at > now() AND s.token_version = u.token_version
-      AND u.is_active AND u.token_version = %s AND m.status = 'active' AND p.status = 'active'
-"""
+_ALIVE = "SELECT * FROM accounts_identity(%s, %s, %s, %s)"
+"""A row only if session, user, membership and practice are all alive; made by a migration."""
 
 
 @dataclass(frozen=True, slots=True)

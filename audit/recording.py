@@ -20,41 +20,8 @@ from practices.tenancy import Actor, Scope, current_scope, practice_scope
 MAX_WAITING = 2000
 """Events in memory before some are written early, still inside the transaction."""
 
-_COLUMNS = {
-    "id": "uuid",
-    "practice_id": "uuid",
-    "at": "timestamptz",
-    "actor_kind": "text",
-    "actor_id": "uuid",
-    "actor_label": "text",
-    "roles": "text[]",
-    "action": "text",
-    "entity": "text",
-    "entity_id": "uuid",
-    "patient_ids": "uuid[]",
-    "changes": "jsonb",
-    "request_id": "text",
-    "ip": "inet",
-    "operation": "text",
-    "reason": "text",
-    "status": "smallint",
-}
-_NAMES = ", ".join(_COLUMNS)
-_ROWS = (
-    "FROM jsonb_to_recordset(%s::jsonb)"
-    f" AS event({', '.join(f'{n} {kind}' for n, kind in {**_COLUMNS, 'mac': 'text'}.items())})"
-)
-_GRANTS = (
-    "ARRAY(SELECT given.id FROM patients_accessgrant AS given"  # constant text
-    " WHERE given.practice_id = event.practice_id AND given.user_id = event.actor_id"
-    " AND given.expires_at > event.at AND given.patient_id = ANY (event.patient_ids))"
-)
-"""Whatever is done to a chart while a grant of break-glass is open carries the grant: the database looks for it."""
-_INSERT_INTO_PRACTICE = (
-    f"INSERT INTO audit_auditevent ({_NAMES}, mac, access_grants)"
-    f" SELECT {_NAMES}, decode(mac, 'hex'), {_GRANTS} {_ROWS}"
-)
-_INSERT_INTO_PLATFORM = f"INSERT INTO audit_platformauditevent ({_NAMES}) SELECT {_NAMES} {_ROWS}"
+_INTO_PRACTICE = "SELECT audit_record(%s::jsonb)"
+_INTO_PLATFORM = "SELECT audit_record_of_platform(%s::jsonb)"
 
 Event = dict[str, Any]
 
@@ -154,7 +121,7 @@ def record_apart(scope: Scope, action: str, entity: str = "", entity_id: UUID | 
         return
     shown = _buffer(scope).read_events(scope)
     with practice_scope(scope.practice_id, actor=scope.actor, request_id=scope.request_id, ip=scope.ip) as own:
-        _insert(own, _INSERT_INTO_PRACTICE, [*shown, event])
+        _insert(own, _INTO_PRACTICE, [*shown, event])
 
 
 def record_on_platform(scope: Scope, action: str, entity: str = "", entity_id: UUID | None = None, **more: Any) -> None:
@@ -164,7 +131,7 @@ def record_on_platform(scope: Scope, action: str, entity: str = "", entity_id: U
 
 def _insert_into_platform(scope: Scope, event: Event) -> None:
     with transaction.atomic(using=scope.using):
-        _insert(scope, _INSERT_INTO_PLATFORM, [event])
+        _insert(scope, _INTO_PLATFORM, [event])
 
 
 def _scope_of_actor(what: str, using: str | None) -> Scope:
@@ -225,11 +192,11 @@ def _write(scope: Scope, events: list[Event]) -> None:
     for event in events:
         event["operation"] = event["operation"] or scope.operation
     if scope.practice_id is not None:
-        _insert(scope, _INSERT_INTO_PRACTICE, events)
+        _insert(scope, _INTO_PRACTICE, events)
         return
     for event in events:
         event["practice_id"] = event["entity_id"] if event["entity"] == "practices.practice" else None
-    _insert(scope, _INSERT_INTO_PLATFORM, events)
+    _insert(scope, _INTO_PLATFORM, events)
     _tell_practices(scope, [event for event in events if event["practice_id"]])
 
 
@@ -237,7 +204,7 @@ def _tell_practices(scope: Scope, events: list[Event]) -> None:
     """What the platform did to a practice shows in that practice's log as well."""
     for practice_id in dict.fromkeys(event["practice_id"] for event in events):
         with practice_scope(practice_id, actor=scope.actor, using=scope.using) as own:
-            _insert(own, _INSERT_INTO_PRACTICE, [event for event in events if event["practice_id"] == practice_id])
+            _insert(own, _INTO_PRACTICE, [event for event in events if event["practice_id"] == practice_id])
 
 
 def _insert(scope: Scope, sql: str, events: list[Event]) -> None:
