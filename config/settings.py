@@ -182,6 +182,13 @@ WEB_THREADS = env.int("WEB_THREADS", 8)  # each with a connection; WebSockets ta
 DATABASES = {
     "default": _database(DATABASE_URL or "postgres:///"),
 }
+# PostgreSQL keeps the plans of statements that come again. Not behind a pooler that changes connections between
+# transactions and doesn't follow prepared statements, as PgBouncer does from 1.21 on.
+DATABASE_PREPARE = env.bool("DATABASE_PREPARE", True)
+DATABASES["default"]["OPTIONS"] |= {
+    "server_side_binding": True,
+    "prepare_threshold": 3 if DATABASE_PREPARE else None,
+}
 if DATABASE_OWNER_URL:  # in production only what migrates knows this login
     DATABASES["owner"] = _database(DATABASE_OWNER_URL)
 # Test processes running side by side share the server but neither its keys nor its channels.

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import connections, models, transaction
 from django.db.models.expressions import Expression
 
-from config.postgres.base import Statement, last_row
+from config.postgres.base import Statement
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -172,7 +172,7 @@ def _open(scope: Scope, *, platform: bool, ask: Statement | None = None) -> Iter
     with _atomic(connection, None if nested else opening):
         scope.depth = len(connection.savepoint_ids)
         previous = _read_settings(connection) if nested else None
-        row = _execute(connection, opening) if nested else connection.opened
+        row = connection.together(*opening) if nested else connection.opened
         scope.opened = row if ask is not None else None
         token = _scope.set(scope)
         try:
@@ -184,7 +184,7 @@ def _open(scope: Scope, *, platform: bool, ask: Statement | None = None) -> Iter
             _scope.reset(token)
         # Left by an exception, the rollback restores them; a released savepoint would keep ours.
         if previous is not None and not connection.needs_rollback:
-            _execute(connection, _with_settings(previous))
+            connection.together(*_with_settings(previous))
 
 
 @contextmanager
@@ -230,12 +230,6 @@ def _read_settings(connection: "BaseDatabaseWrapper") -> _Settings:
         )
         row: _Settings = cursor.fetchone()
         return row
-
-
-def _execute(connection: "BaseDatabaseWrapper", statement: Statement) -> tuple[Any, ...] | None:
-    with connection.cursor() as cursor:
-        cursor.execute(*statement)
-        return last_row(cursor)
 
 
 class ActivePractice(Expression):

@@ -137,11 +137,20 @@ def fetch(
         page, params = compiler.as_sql()
     except EmptyResultSet:
         return [], []
-    with connections[queryset.db].cursor() as cursor:
-        cursor.execute(shown.sql(page, len(extras)), params)
-        rows: list[Row] = orjson.loads(cursor.fetchone()[0])
+    (text,) = _answer(queryset, shown.sql(page, len(extras)), params)
+    rows: list[Row] = orjson.loads(text)
     beside = [row.pop("_page") for row in rows] if extras else []
     return ([shown.finish(row) for row in rows] if shown.finishers else rows), beside
+
+
+def _answer(queryset: "models.QuerySet[Any, Any]", sql: str, params: Sequence[Any]) -> Any:
+    """From a plan that PostgreSQL may have kept, unless the model says that its lists need one for their values."""
+    connection: Any = connections[queryset.db]
+    if getattr(queryset.model, "planned_for_values", False):
+        return connection.together(sql, params)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return cursor.fetchone()
 
 
 @cache

@@ -10,7 +10,7 @@ from select import POLLIN, poll
 from typing import Any
 
 from django.db.backends.postgresql import base
-from psycopg.pq import TransactionStatus
+from psycopg.pq import ExecStatus, TransactionStatus
 
 Statement = tuple[str, Sequence[Any]]
 
@@ -32,7 +32,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if (earlier := self._take_closing()) is not None:
             sql, params = f"{earlier[0]};{sql}", (*earlier[1], *params)
         if self.savepoint_ids or not self.in_atomic_block:
-            self._run((sql, params))
+            self.together(sql, params)
         else:
             self.closing = (sql, params)
 
@@ -49,17 +49,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def check_constraints(self, table_names: object = None) -> None:
         """Deferred ones, now: in one message."""
-        self._run(("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED", ()))
+        self.together("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
 
     def _start_transaction_under_autocommit(self) -> None:
         """Django's hook for backends that send BEGIN themselves; psycopg stays in autocommit mode throughout."""
         opening, self.opening, self.opened, self.closing = self.opening, None, None, None
         sql, params = opening or ("", None)
         try:
-            with self.cursor() as cursor:
-                cursor.execute(f"BEGIN;{sql}", params)
-                if opening is not None:
-                    self.opened = last_row(cursor)
+            self.opened = self.together(f"BEGIN;{sql}", params)
         except BaseException:
             self._rollback()
             raise
@@ -69,23 +66,30 @@ class DatabaseWrapper(base.DatabaseWrapper):
             super()._commit()  # type: ignore[misc]  # the stubs leave it out
             return
         sql, params = closing
-        self._run((f"{sql};COMMIT", params))
+        self.together(f"{sql};COMMIT", params)
 
-    def _run(self, statement: Statement) -> None:
-        with self.cursor() as cursor:
-            cursor.execute(*statement)
+    def together(self, sql: str, params: Sequence[Any] | None = None) -> tuple[Any, ...] | None:
+        """Several statements in one message; the last one's row. PostgreSQL takes parameters beside the text of only
+        one statement, so here they are written into it, and nothing is prepared.
+        """
+        self.ensure_connection()
+        with self.wrap_database_errors:
+            composing = base.Cursor(self.connection)  # type: ignore[call-arg]  # the stubs take it for another class
+        with self._prepare_cursor(composing) as cursor:  # type: ignore[attr-defined]  # the stubs leave it out
+            cursor.execute(sql, params)
+            cursor.set_result(-1)
+            row: tuple[Any, ...] | None = cursor.fetchone() if cursor.description else None
+            return row
 
     def _rollback(self) -> None:
+        """Keeps the prepared statements: psycopg forgets them all, as they may speak of tables that are undone."""
         self.closing = None
-        super()._rollback()  # type: ignore[misc]  # the stubs leave it out
+        raw: Any = self.connection
+        if raw is None or raw.info.transaction_status not in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+            super()._rollback()  # type: ignore[misc]  # the stubs leave it out
+        elif raw.pgconn.exec_(b"ROLLBACK").status != ExecStatus.COMMAND_OK:
+            super()._rollback()  # type: ignore[misc]  # raises what is wrong
 
     def _take_closing(self) -> Statement | None:
         closing, self.closing = self.closing, None
         return closing
-
-
-def last_row(cursor: Any) -> tuple[Any, ...] | None:
-    """Of the last of several statements; None when it gave none."""
-    cursor.set_result(-1)
-    row: tuple[Any, ...] | None = cursor.fetchone() if cursor.description else None
-    return row

@@ -47,13 +47,13 @@ def pooled(transactional_db: None, tmp_path_factory: Any) -> Iterator[None]:
     config = folder / "pgbouncer.ini"
     config.write_text(_config(server, port))
     process = subprocess.Popen([path, str(config)], **_account(), stderr=subprocess.DEVNULL)  # noqa: S603  # as found above
-    before = server["PORT"]
+    before = server["PORT"], server["OPTIONS"]
     try:
         _wait_for(port, process)
-        server["PORT"] = port
+        server["PORT"], server["OPTIONS"] = port, {**server["OPTIONS"], "prepare_threshold": None}  # DATABASE_PREPARE
         yield
     finally:
-        server["PORT"] = before
+        server["PORT"], server["OPTIONS"] = before
         process.terminate()
         process.wait(10)
         shutil.rmtree(folder)

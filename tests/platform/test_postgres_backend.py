@@ -114,6 +114,48 @@ def test_transaction_that_could_not_begin_leaves_nothing_to_the_next(practice: P
         assert cursor.fetchone() == (settings.NO_CONTEXT,)
 
 
+def prepared(times: int, *, name: str = "x") -> int:
+    """How many statements the server keeps, after asking one so often."""
+    for _ in range(times):
+        Location.objects.filter(name=name).count()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%%practices_location%%'")
+        (count,) = cursor.fetchone()
+    assert isinstance(count, int)
+    return count
+
+
+def test_statement_that_comes_again_is_prepared_and_outlives_a_rollback(practice: Practice) -> None:
+    connection.close()
+    with practice_scope(practice, actor=BY):
+        assert prepared(3) == 0
+        assert prepared(1, name="y") == 1
+    with pytest.raises(LookupError), practice_scope(practice, actor=BY):
+        raise LookupError
+    with practice_scope(practice, actor=BY):
+        assert prepared(1) == 1
+
+
+def test_prepared_statement_answers_for_the_scope_it_is_asked_in(practice: Practice, other_practice: Practice) -> None:
+    """The row policies are part of its plan, the practice isn't."""
+    for each in (practice, other_practice):
+        with practice_scope(each, actor=BY):
+            Location.objects.create(name=each.name)
+    for each in (practice, other_practice) * 6:
+        with practice_scope(each, actor=BY), connection.cursor() as cursor:
+            cursor.execute("SELECT name FROM practices_location WHERE name <> %s", ["none"])
+            assert cursor.fetchall() == [(each.name,)]
+
+
+def test_rollback_that_finds_the_connection_lost_is_one_all_the_same(practice: Practice) -> None:
+    with practice_scope(practice, actor=BY):
+        Location.objects.create(name="Main")
+        terminate(connection.connection.info.backend_pid)
+        transaction.set_rollback(True)
+    with practice_scope(practice, actor=BY):
+        assert Location.objects.count() == 0
+
+
 def terminate(pid: int) -> None:
     """Over a connection of its own, as the same login."""
     with psycopg.connect(**connection.get_connection_params()) as other:
