@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from random import Random
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -21,6 +21,7 @@ from audit import anchoring, sealing, structure, verifying
 from audit.checking import Report
 from audit.content import CONTENT_SQL, MAC_BYTES
 from audit.models import AuditEvent, PlatformSeal, Seal
+from audit.recording import record
 from audit.seals import head
 from audit.verifying import verify, verify_platform
 from practices.constraints import ACTIVE_PRACTICE_SQL
@@ -48,6 +49,7 @@ def sealed(tmp_path: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Pra
             with practice_scope(practice, actor=BY):
                 place.city = "Troy"
                 place.save()
+                record("read", "patients.patient", patient_ids=[uuid4()])
         assert sealing.seal(practice.pk)
     assert anchoring.anchor(sealing.heads())
     return practice
@@ -232,9 +234,23 @@ def forget_patient(by: Attacker) -> UUID | None:
     return event
 
 
+def exchange_patients(by: Attacker) -> UUID | None:
+    """Each of two is told of what was done with the other's data."""
+    found = by.ask(
+        "DELETE FROM audit_event_patient WHERE (patient_id, event_id) IN (SELECT patient_id, event_id"
+        " FROM audit_event_patient WHERE practice_id = %s ORDER BY random() LIMIT 2) RETURNING patient_id, event_id",
+        by.practice.pk,
+    )
+    (one, event), (other, event_of_other) = found
+    rows = (by.practice.pk, one, event_of_other, by.practice.pk, other, event)
+    by.ask("INSERT INTO audit_event_patient VALUES (%s, %s, %s), (%s, %s, %s)", *rows)
+    return None
+
+
 ATTACKS: list[Callable[[Attacker], UUID | None]] = [
     *(edit, claim_a_grant, delete_first, delete_middle, delete_last, reorder, insert, insert_without_hash),
-    *(cut_tail, rehash, mute_trigger, forget_patient, change_row_and_record, forget_change, invent_change),
+    *(cut_tail, rehash, mute_trigger, forget_patient, exchange_patients, change_row_and_record),
+    *(forget_change, invent_change),
 ]
 
 
