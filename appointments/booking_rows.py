@@ -129,7 +129,7 @@ def lock_and_read_taken(
     """Waits for others who book these, as `lock` does, and then reads what overlaps the time, by start."""
     ids = [resource.pk for resource in resources]
     values = (lock_keys(ids), ids, start, end, end + LONGEST, list(but), now)
-    rows = ask("appointments_taken(%s, %s, %s::uuid[], %s, %s, %s, %s::uuid[], %s)", *values)
+    rows = ask("appointments_taken(%s, %s::bigint[], %s::uuid[], %s, %s, %s, %s::uuid[], %s)", *values)
     return [Taken(*row) for row in rows]
 
 

@@ -167,18 +167,18 @@ def _first_free(
     return None
 
 
-def occupy(appointment: Appointment, place: Place) -> None:
-    """Allocates the place to an appointment that has none; see `occupy_instead`."""
-    ResourceAllocation.objects.bulk_create(
+def allocations(appointment: Appointment, place: Place) -> list[ResourceAllocation]:
+    """What is to be saved so that the place is the appointment's."""
+    return [
         ResourceAllocation(appointment=appointment, resource=resource, lane=lane, start=place.start, end=place.end)
         for resource, lane in place.lanes
-    )
+    ]
 
 
 def occupy_instead(appointment: Appointment, place: Place) -> None:
     """Allocates the place instead of what the appointment had."""
     appointment.allocations.all().delete()
-    occupy(appointment, place)
+    ResourceAllocation.objects.bulk_create(allocations(appointment, place))
 
 
 def _release(lapsed: Sequence[Taken], now: datetime) -> bool:

@@ -11,11 +11,12 @@ from appointments import signals
 from appointments.booking_rows import read_terms
 from appointments.models import Appointment, AppointmentType, StatusEvent
 from appointments.services import rules
-from appointments.services.allocation import Place, occupy
+from appointments.services.allocation import Place, allocations
 from appointments.services.demand import demand_of
 from appointments.services.seating import find_seat, take
 from appointments.transitions import Status
 from patients.models import Patient
+from practices.inserts import insert
 from practices.models import Location, PracticePolicy, Resource
 from practices.tenancy import Actor
 
@@ -87,9 +88,9 @@ def book(booking: Booking, *, by: Actor) -> Appointment:
     may try another place in the same transaction.
     """
     planned = plan(booking, by=by)
-    appointment = _save(booking, planned)
-    occupy(appointment, planned.place)
-    StatusEvent.objects.create(
+    appointment = _new(booking, planned)
+    take(appointment, planned.place)
+    event = StatusEvent(
         appointment=appointment,
         action="hold" if booking.hold else "book",
         to_status=appointment.status,
@@ -97,6 +98,7 @@ def book(booking: Booking, *, by: Actor) -> Appointment:
         by_id=by.id,
         reason=booking.overbook_reason,
     )
+    insert([appointment, *allocations(appointment, planned.place), event])
     if not booking.hold:
         signals.appointment_booked.send(Appointment, appointment=appointment)
     return appointment
@@ -107,13 +109,13 @@ def end_of(visit_type: AppointmentType, start: datetime, end: datetime | None, z
     return start + timedelta(minutes=visit_type.duration) if end is None else rules.resolve_start(end, zone)
 
 
-def _save(booking: Booking, planned: Plan) -> Appointment:
+def _new(booking: Booking, planned: Plan) -> Appointment:
     now = timezone.now()
     expires = booking.hold_until
     if booking.hold and expires is None:
         policy = PracticePolicy.objects.first() or PracticePolicy()
         expires = now + timedelta(seconds=policy.hold_ttl_seconds)
-    appointment = Appointment(
+    return Appointment(
         patient=booking.patient,
         appointment_type=booking.appointment_type,
         provider=booking.provider,
@@ -127,6 +129,3 @@ def _save(booking: Booking, planned: Plan) -> Appointment:
         notes=booking.notes,
         source=booking.source,
     )
-    take(appointment, planned.place)
-    appointment.save(force_insert=True)
-    return appointment

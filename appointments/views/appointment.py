@@ -22,6 +22,7 @@ from appointments.serializers import (
 from appointments.serializers.reminders import ReminderSerializer
 from appointments.transitions import Action
 from config.api.problem import Forbidden
+from config.api.rows import from_memory
 from config.api.views import ListMixin, RetrieveMixin, UpdateMixin
 from patients.signals import patient_data_read
 from practices.tenancy import current_actor
@@ -64,9 +65,9 @@ class AppointmentViewSet(ListMixin[Appointment], RetrieveMixin[Appointment], Upd
         if dry_run:
             return Response(PlaceSerializer(services.preview(body, any_provider=any_provider, by=by)).data)
         appointment = services.book_for(body, any_provider=any_provider, by=by)
-        response = self.object_response(appointment, status=201)
-        response["Location"] = f"{request.path}/{appointment.pk}"
-        return response
+        data = from_memory(appointment, AppointmentSerializer)
+        self.record_read(data)
+        return Response(data, status=201, headers={"Location": f"{request.path}/{appointment.pk}"})
 
     @extend_schema(request=AppointmentPatchSerializer, responses=AppointmentSerializer)
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:

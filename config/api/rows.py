@@ -153,6 +153,19 @@ def _answer(queryset: "models.QuerySet[Any, Any]", sql: str, params: Sequence[An
         return cursor.fetchone()
 
 
+def from_memory(instance: "models.Model", serializer: Any) -> Row:
+    """One object as `fetch` shows it, without asking: for what was just written and nothing in the database changes."""
+    row: Row = _kept(serializer).to_representation(instance)
+    return row
+
+
+@cache
+def _kept(serializer: Any) -> Any:
+    """One of a class whose fields depend on no request, as those that PostgreSQL renders do. Raises NotRenderable."""
+    projection(serializer)
+    return serializer()
+
+
 @cache
 def projection(serializer: Any) -> Projection:
     """Of a serializer class. Raises NotRenderable."""

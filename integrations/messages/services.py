@@ -13,6 +13,7 @@ from integrations.queue import enqueue, queued_by
 from integrations.tasks import send_message
 from patients.models import ContactPoint
 from practices.functions import ask
+from practices.inserts import insert
 
 
 @transaction.atomic(savepoint=False)
@@ -31,7 +32,7 @@ def queue_messages(*, kind: MessageKind, appointment: Appointment, channel: str 
         for used, to in addresses.items()
     ]
     if messages:
-        Message.objects.bulk_create(messages)
+        insert(messages)
         by = queued_by()
         jobs: list[JSONDict] = [
             {"practice_id": str(row.practice_id), "message_id": str(row.pk), "queued_by": by} for row in messages
@@ -47,7 +48,7 @@ def _addresses(patient_id: UUID, kind: MessageKind, channel: str | None) -> dict
     """
     column: Any = ContactPoint._meta.get_field("value")
     found: dict[str, str] = {}
-    for used, contact_id, sealed in ask("integrations_reached(%s, %s, %s, %s)", patient_id, kind, channel):
+    for used, contact_id, sealed in ask("integrations_reached(%s, %s, %s, %s)", patient_id, str(kind), channel):
         if used not in found:
             address = column.from_json(sealed, str(contact_id))
             if used != MessageChannel.SMS or ";" not in address:  # no texts to an extension

@@ -49,6 +49,11 @@ class RemembersValues(models.Model):
         super().refresh_from_db(using, names, from_queryset)
         self._remember(names)
 
+    def note_inserted(self, using: str) -> None:
+        """For whoever inserts the row otherwise than by `save`."""
+        self._state.adding, self._state.db = False, using
+        self._remember(None)
+
     def _remember(self, names: Iterable[str] | None) -> None:
         """Only what was written or read: a value changed in memory meanwhile is still to be saved."""
         wanted = None if names is None else set(names)
@@ -79,18 +84,18 @@ class TenantModel(RemembersValues):
         abstract = True
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        self._refuse_other_practice()
+        self.refuse_other_practice()
         super().save(*args, **kwargs)
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        self._refuse_other_practice()
+        self.refuse_other_practice()
         return super().delete(*args, **kwargs)
 
     def validate_constraints(self, exclude: Collection[str] | None = None) -> None:
         """Checks uniqueness inside the practice too: no form has a practice field, so forms exclude it."""
         super().validate_constraints(exclude=set(exclude or ()) - {"practice"})
 
-    def _refuse_other_practice(self) -> None:
+    def refuse_other_practice(self) -> None:
         if self.practice_id != active_practice_id():
             raise ScopeError(f"This {self._meta.verbose_name} is another practice's.")
 

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.roles import Access, Area, Role, allowed
-from appointments.models import Appointment, AvailabilityRule
+from appointments.models import Appointment, AppointmentType, AvailabilityRule
 from audit.models import AuditEvent
 from patients.models import Patient
 from practices.models import Closure, Practice, Resource
@@ -53,6 +53,32 @@ def test_booking_shows_the_appointment_with_patient_and_provider(clinic: Any) ->
     assert shown["provider"] == {"id": str(clinic.provider.pk), "display_name": "Dr Vale"}
     assert (shown["status"], shown["time_zone"], shown["notes"]) == ("booked", "America/New_York", "Bring the X-ray")
     assert shown["allowed_transitions"] == ["arrive", "cancel", "check-in", "confirm", "enter-in-error"]
+
+
+@pytest.mark.parametrize("role", [Role.OWNER, Role.FRONT_DESK, Role.PROVIDER])
+def test_booking_is_answered_as_it_is_read_afterwards(clinic: Any, role: str) -> None:
+    """The answer is made of what is in memory, without reading it again."""
+    with practice_scope(clinic.practice, actor=SETUP):
+        clinic.visit.max_attendees = 2
+        clinic.visit.save()
+        alone = AppointmentType.objects.create(name="Alone", duration=20)
+        grace = Patient.objects.create(given_name="Grace", family_name="O\u2019Neill", restricted=role == Role.OWNER)
+    client = client_for(role, clinic.practice)
+    local = tomorrow_at(14).replace(tzinfo=None).isoformat()
+    wishes = [
+        body(clinic, start=tomorrow_at(15).isoformat().replace("+00:00", ".1234567+05:30")),
+        body(clinic, start=tomorrow_at(17).isoformat(), patient=str(grace.pk), notes=" \u201cX\u201d,\ntwo  lines "),
+        body(clinic, start=tomorrow_at(17).isoformat()),
+        body(clinic, start=local, end=tomorrow_at(20).isoformat(), appointment_type=str(alone.pk), hold=True),
+    ]
+    if role == Role.OWNER:
+        wishes.append(body(clinic, start=local, appointment_type=str(alone.pk), overbook_reason=" Urgent "))
+    for wish in wishes:
+        response = client.post(URL, wish)
+        assert response.status_code == 201, response.json()
+        read = client.get(response["Location"])
+        assert response.json() == read.json()
+        assert response["ETag"] == read["ETag"]
 
 
 def test_double_booking_is_refused_with_conflicts(clinic: Any, booked: Any) -> None:

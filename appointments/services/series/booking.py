@@ -10,7 +10,7 @@ from appointments import signals
 from appointments.models import Appointment, AppointmentSeries, ResourceAllocation, StatusEvent
 from appointments.problems import refuse
 from appointments.services import rules
-from appointments.services.allocation import Place, claim
+from appointments.services.allocation import Place, allocations, claim
 from appointments.services.demand import demand_of
 from appointments.services.seating import take
 from appointments.services.series.planning import (
@@ -139,7 +139,5 @@ def _save_visits(
 def occupy_each(visits: Sequence[Appointment], places: Sequence[Place]) -> None:
     """Allocates each visit its place, in one statement."""
     ResourceAllocation.objects.bulk_create(
-        ResourceAllocation(appointment=visit, resource=resource, lane=lane, start=place.start, end=place.end)
-        for visit, place in zip(visits, places, strict=True)
-        for resource, lane in place.lanes
+        each for visit, place in zip(visits, places, strict=True) for each in allocations(visit, place)
     )
