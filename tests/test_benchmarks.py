@@ -49,6 +49,9 @@ def test_replayed_reads_commit_with_fresh_ids_only_replaced() -> None:
 
 def test_replayed_writes_are_rolled_back() -> None:
     assert script(["BEGIN", "SELECT 1", "COMMIT"], SENT_AT, rollback=True) == "BEGIN;\nSELECT 1;\nROLLBACK;\n"
+    assert (
+        script(["BEGIN;SELECT 1", "SELECT 2;COMMIT"], SENT_AT, rollback=True) == "BEGIN;SELECT 1;\nSELECT 2;ROLLBACK;\n"
+    )
 
 
 def test_medians_and_ratios() -> None:

@@ -27,6 +27,8 @@ from tests.benchmarks.traffic import Traffic
 CAPTURED = 8
 """Requests of each endpoint, of as many practices; pgbench picks one of them for each transaction."""
 STATEMENT = re.compile(r"^\S+ \S+ \S+ \[(?P<process>\d+)\] (?P<kind>LOG|DETAIL):  (?P<text>.*)$")
+COMMIT = re.compile(r"(?:^|(?<=;))COMMIT;$", re.MULTILINE)
+"""By itself, or in one message with the statements that end the transaction."""
 ID = re.compile(r"\b[0-9a-f]{8}-?[0-9a-f]{4}-?7[0-9a-f]{3}-?[0-9a-f]{4}-?[0-9a-f]{12}\b")
 
 
@@ -158,4 +160,4 @@ def script(statements: Iterable[str], sent_at: int, *, rollback: bool) -> str:
         head += f"\\set a{number} random(100000000000, 999999999999)\n\\set b{number} random(100, 999)\n"
         text = text.replace(str(each), f"{str(each)[:20]}:b{number}-:a{number}")
         text = text.replace(each.hex, f"{each.hex[:17]}:b{number}:a{number}")
-    return head + (re.sub(r"^COMMIT;$", "ROLLBACK;", text, flags=re.MULTILINE) if rollback else text)
+    return head + (COMMIT.sub("ROLLBACK;", text) if rollback else text)

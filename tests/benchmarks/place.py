@@ -86,10 +86,11 @@ class Place:
         return f"postgresql://bench_peer:{password}@{self.superuser.partition('@')[2]}"
 
     def log_statements(self, on: bool) -> None:
-        """Of sessions that the runtime login begins from now on."""
-        change = "SET log_statement = 'all'" if on else "RESET log_statement"
+        """Of sessions that the runtime login begins from now on, with the parameters that go beside them."""
         with self.connect() as connection:
-            connection.execute(f"ALTER ROLE practice_runtime {change}".encode())
+            for name, value in {"log_statement": "all", "log_error_verbosity": "default"}.items():
+                change = f"SET {name} = '{value}'" if on else f"RESET {name}"
+                connection.execute(f"ALTER ROLE practice_runtime {change}".encode())
 
 
 def open_place(size: Size) -> Place:
