@@ -83,8 +83,7 @@ def retire(practice_id: UUID, sealed: Sequence[Seal]) -> int:
     with practice_scope(practice_id, actor=ACTOR):
         held_from = _held_from()  # once more: verifying takes its time
     for part in _parts([each for each in sealed if each.until <= held_from]):
-        _archive(practice_id, part)
-        archive.say(practice_id, part[-1])
+        archive.say(practice_id, part[-1], _archive(practice_id, part))
     _, until = archive.left(practice_id)
     left = 0
     while gone := _delete(practice_id, until):
@@ -105,8 +104,8 @@ def _parts(sealed: Sequence[Seal]) -> Iterator[list[Seal]]:
         yield [each for _, each in group]
 
 
-def _archive(practice_id: UUID, part: Sequence[Seal]) -> None:
-    """Read back before it counts."""
+def _archive(practice_id: UUID, part: Sequence[Seal]) -> str:
+    """Returns the file's key. Read back before it counts."""
     key = archive.file_of(practice_id, part[0], part[-1])
     with TemporaryFile() as file:
         with practice_scope(practice_id, actor=ACTOR), gzip.open(file, "wb") as out:
@@ -120,6 +119,7 @@ def _archive(practice_id: UUID, part: Sequence[Seal]) -> None:
         anchoring.store().save(key, file, content_type="application/gzip")
     if anchoring.store().read(key) != written:
         raise NotAsSealed(f"{key} is not what was written to it")
+    return key
 
 
 def _written(practice_id: UUID, part: Sequence[Seal], out: BinaryIO | Any) -> Iterator[Row]:

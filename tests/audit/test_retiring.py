@@ -87,6 +87,8 @@ def test_archive_that_was_changed_is_found(sealed: Practice, settings: Any) -> N
     assert "is not as it was written" in checked(sealed).problems[0]
     file.write_bytes(gzip.compress(b"\n".join(lines.splitlines()[1:])))
     assert "is gone from seal 1" in checked(sealed).problems[0]
+    file.unlink()
+    assert checked(sealed).problems == ["one event is gone from the end of seal 1"]
     assert checked(sealed, archived=False).problems == []
 
 
@@ -192,6 +194,19 @@ def test_interrupted_it_goes_on_where_it_was(sealed: Practice, monkeypatch: pyte
     assert checked(sealed).problems == []
     assert retiring.retire(sealed.pk, []) == events
     assert checked(sealed).problems == []
+
+
+def test_files_of_a_run_that_was_cut_off_are_passed_over(sealed: Practice, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = due(sealed)
+    with monkeypatch.context() as broken:
+        broken.setattr(archive, "say", lambda practice_id, last, file: 1 // 0)
+        for cut in (chosen[:2], chosen):
+            with pytest.raises(ZeroDivisionError):
+                retiring.retire(sealed.pk, cut)
+    for part in (chosen[:1], chosen[1:]):
+        retiring.retire(sealed.pk, part)
+        assert checked(sealed).problems == []
+    assert archive.left(sealed.pk)[0] == 3
 
 
 def test_command_tells_first_and_applies_when_told(
