@@ -71,6 +71,7 @@ OPERATIONS = sorted(
     for method in ("get", "post", "patch", "delete")
     if method in item
 )
+WRITING = [(path, method) for path, method in OPERATIONS if method != "get"]
 
 
 @pytest.fixture
@@ -118,10 +119,8 @@ def sample(schema: dict[str, Any]) -> Any:
     return schema["enum"][0] if "enum" in schema else formats.get(schema.get("format", ""), values[kind])
 
 
-@pytest.mark.parametrize(("path", "method"), OPERATIONS)
+@pytest.mark.parametrize(("path", "method"), WRITING)
 def test_unreadable_bodies_are_refused(everyone: MemberClient, path: str, method: str) -> None:
-    if method == "get":
-        return
     for body in BODIES:
         response = send(everyone, method, url_of(path), body)
         check(response, body)
@@ -131,10 +130,8 @@ def test_unreadable_bodies_are_refused(everyone: MemberClient, path: str, method
     check(large, "10 MB")
 
 
-@pytest.mark.parametrize(("path", "method"), OPERATIONS)
+@pytest.mark.parametrize(("path", "method"), WRITING)
 def test_wrong_values_are_refused(everyone: MemberClient, path: str, method: str) -> None:
-    if method == "get":
-        return
     fields = properties(path, method)
     plausible = {name: sample(schema) for name, schema in fields.items()}
     bodies = [dict.fromkeys(fields, value) for value in VALUES]

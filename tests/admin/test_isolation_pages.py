@@ -13,6 +13,7 @@ from django.db import models
 
 from accounts.models import Membership
 from appointments.models import Appointment
+from practices.admin.row_actions import RowActionsMixin
 from practices.models import Practice, TenantModel
 from practices.tenancy import practice_scope
 from tests.admin.pages import ALL_ROLES, AdminClient, admin_client, filled, registered, routes, seen, url
@@ -73,10 +74,16 @@ def downloads(model: Any) -> list[str]:
     return ["download"] if name in {each.name for each in routes()} else []
 
 
+def actions(model: Any) -> tuple[str, ...]:
+    """The names that a row's page might know; one stands for all where no page knows any."""
+    offers = type(registered()[model]).get_row_actions is not RowActionsMixin.get_row_actions
+    return ACTIONS if offers else ACTIONS[:1]
+
+
 def test_foreign_id_in_an_address_is_not_found(world: World) -> None:
     leaks = []
     for model in tenant_pages():
-        pages = [(page, ()) for page in (*DETAIL, *downloads(model))] + [("do", (name,)) for name in ACTIONS]
+        pages = [(page, ()) for page in (*DETAIL, *downloads(model))] + [("do", (name,)) for name in actions(model)]
         for page, more in pages:
             for method in (world.client.get, world.client.post):
                 unknown, foreign = uuid.uuid4(), world.theirs[model._meta.label].pk
@@ -129,7 +136,7 @@ def _foreign_keys(model: Any) -> list[models.ForeignKey[Any, Any]]:
 
 
 def test_autocompletes_know_no_other_practice(world: World) -> None:
-    asked = 0
+    asked, secrets = 0, world.secrets()
     for model in tenant_pages():
         for field in _foreign_keys(model):
             meta = model._meta
@@ -139,7 +146,7 @@ def test_autocompletes_know_no_other_practice(world: World) -> None:
                 response = world.client.get("/admin/autocomplete/", {**query, "term": term})
                 assert response.status_code in {200, 403, 404}, (model, field)
                 text = response.content.decode()
-                assert [secret for secret in world.secrets() if secret in text] == []
+                assert [secret for secret in secrets if secret in text] == []
                 asked += response.status_code == 200
     assert asked > 20
 
