@@ -31,6 +31,12 @@ LOGS = (
     *("audit_auditevent", "audit_event_patient", "integrations_eventlog"),
     *("procrastinate_jobs", "procrastinate_events"),
 )
+ALWAYS_ON = {
+    "audit_auditevent": ("append_only", "append_only_truncate"),
+    "audit_event_patient": ("append_only", "append_only_truncate"),
+    "integrations_eventlog": ("audit_insert", "audit_update", "audit_delete"),
+}
+"""Triggers of the logs that a plain ENABLE leaves off for replication."""
 Rows = dict[str, list[dict[str, Any]]]
 
 
@@ -92,8 +98,8 @@ def _forget_what_runs_wrote(place: Place, since: datetime) -> None:
             connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER".encode())
             connection.execute(f"TRUNCATE {table} CASCADE".encode())
             connection.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER".encode())
-        for table in ("audit_auditevent", "audit_event_patient"):
-            for trigger in ("append_only", "append_only_truncate"):
+        for table, triggers in ALWAYS_ON.items():
+            for trigger in triggers:
                 connection.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}".encode())
         for table in tables:
             connection.execute(f'VACUUM ANALYZE "{table}"'.encode())
