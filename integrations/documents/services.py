@@ -47,6 +47,7 @@ def announce(
     Raises ValidationError for types and sizes that aren't kept; Forbidden when `by` is no user.
     """
     file = _place(by, filename, content_type, size, allowed, "content_type", "size")
+    file.save(force_insert=True)
     expires_at = timezone.now() + DEFAULT_EXPIRY
     with _vendor():
         form = get_file_store().presign_upload(file.key, content_type=content_type, max_bytes=size)
@@ -61,18 +62,20 @@ def receive(
 
     If nothing is committed in the end, `discarding` finds the bytes. Raises what `announce` does.
     """
-    place = _place(by, file.name or "", content_type, file.size or 0, allowed, "upload", "upload")
-    with _vendor():
-        get_file_store().save(place.key, io.BytesIO(file.read()), content_type=place.content_type)
+    place = _received(by, file, content_type, allowed)
+    place.save(force_insert=True)
     return place
 
 
 @transaction.atomic
 def upload_document(*, patient: Patient, by: Actor, file: "UploadedFile[bytes]", **fields: Any) -> PatientDocument:
-    """`receive` and `add_document` in one. Raises what they do."""
+    """`receive` and `add_document` in one, the store first here as well. Raises what they do."""
     _check_may_add(patient, by, fields)
-    upload = receive(by=by, file=file, content_type=file.content_type or "")
-    return add_document(patient=patient, by=by, upload=upload, **fields)
+    upload = _received(by, file, file.content_type or "", ALLOWED)
+    _keep(upload)
+    upload.save(force_insert=True)
+    row = PatientDocument(patient=patient, file=upload, added_by_id=upload.uploaded_by_id, **fields)
+    return charts.add(row=row, by=by)
 
 
 @transaction.atomic
@@ -94,6 +97,7 @@ def add_document(*, patient: Patient, by: Actor, upload: StoredFile, **fields: A
     if upload.created_at < timezone.now() - USABLE_FOR:
         raise _refused("upload", "expired", "This upload was left for more than a day: upload the file again.")
     _keep(upload)
+    upload.save(update_fields=["key", "size", "sha256", "status", "updated_at"])
     return charts.add(row=PatientDocument(patient=patient, file=upload, added_by_id=by.id, **fields), by=by)
 
 
@@ -118,19 +122,25 @@ def link_to(document: PatientDocument) -> tuple[str, datetime]:
         return get_file_store().presign_download(file.key, filename=file.filename), expires_at
 
 
+def _received(by: Actor, file: "UploadedFile[bytes]", content_type: str, allowed: Collection[str]) -> StoredFile:
+    """The bytes are in the store; the row isn't saved yet, so that nothing is written while the store works."""
+    place = _place(by, file.name or "", content_type, file.size or 0, allowed, "upload", "upload")
+    with _vendor():
+        get_file_store().save(place.key, io.BytesIO(file.read()), content_type=place.content_type)
+    return place
+
+
 def _place(
     by: Actor, filename: str, content_type: str, size: int, allowed: Collection[str], *fields: str
 ) -> StoredFile:
-    """`fields`: which one type and size were given in."""
+    """Not saved yet. `fields`: which one type and size were given in."""
     if content_type not in allowed:
         raise _refused(fields[0], "unsupported_type", f"Files of these types are kept: {', '.join(allowed)}.")
     if size > settings.MAX_DOCUMENT_BYTES:
         raise _refused(fields[1], "too_large", f"Files have at most {settings.MAX_DOCUMENT_BYTES} bytes.")
     if by.id is None:
         raise Forbidden()
-    file = StoredFile(filename=filename, content_type=content_type, size=size, uploaded_by_id=by.id)
-    file.save(force_insert=True)
-    return file
+    return StoredFile(filename=filename, content_type=content_type, size=size, uploaded_by_id=by.id)
 
 
 def _queue_up(upload: StoredFile) -> None:
@@ -140,7 +150,9 @@ def _queue_up(upload: StoredFile) -> None:
 
 
 def _keep(file: StoredFile) -> None:
-    """Looks at the bytes and copies them to a key that no form can write: the upload's could be replaced meanwhile."""
+    """Looks at the bytes and copies them to a key that no form can write: the upload's could be replaced meanwhile.
+    What is left to the caller is saving the row.
+    """
     store, uploaded = get_file_store(), file.key
     with _vendor():
         facts = store.facts(uploaded)
@@ -154,7 +166,6 @@ def _keep(file: StoredFile) -> None:
         file.key = kept_key(uploaded)
         store.save(file.key, io.BytesIO(content), content_type=file.content_type)
     file.size, file.sha256, file.status = len(content), hashlib.sha256(content).hexdigest(), StoredFile.Status.KEPT
-    file.save(update_fields=["key", "size", "sha256", "status", "updated_at"])
     transaction.on_commit(lambda: store.delete(uploaded), robust=True)
 
 

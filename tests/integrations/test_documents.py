@@ -212,7 +212,10 @@ def test_nothing_is_written_while_the_store_works(
 
     monkeypatch.setattr(services, "_keep", keep)
     assert added(desk, ada).status_code == 201
-    assert numbers == [None]
+    with practice_scope(practice, actor=Actor.user(desk.user.pk, ("front_desk",))) as scope:
+        sent = SimpleUploadedFile("letter.pdf", PDF, content_type="application/pdf")
+        services.upload_document(patient=ada, by=scope.actor, file=sent, title="Letter", category="letter")
+    assert numbers == [None, None]
 
 
 @contextmanager
