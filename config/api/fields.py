@@ -146,6 +146,11 @@ class RelatedIdField(PrimaryKeyRelatedField[Any]):
         "invalid": "This is not an id.",
     }
 
+    def __deepcopy__(self, memo: Any) -> "RelatedIdField":
+        """A serializer copies its fields for each request. The queryset is none of what a copy could change."""
+        made: Any = self  # the stubs leave out what REST framework keeps of how it was made
+        return type(self)(*made._args, **made._kwargs)
+
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, str):
             self.fail("incorrect_type")
