@@ -17,10 +17,10 @@ def insert(rows: Sequence[TenantModel]) -> None:
     """
     for row in rows:
         row.refuse_other_practice()
+    given = [_given(row) for row in rows]
+    sql = _together([_statement(type(row), tuple(values)) for row, values in zip(rows, given, strict=True)])
     with connection.cursor() as cursor:
-        cursor.execute(
-            _together([_statement(type(row)) for row in rows]), [value for row in rows for value in _values(row)]
-        )
+        cursor.execute(sql, [value for values in given for value in values.values()])
     for row in rows:
         row.note_inserted(connection.alias)
         post_save.send(type(row), instance=row, created=True, update_fields=None, raw=False, using=connection.alias)
@@ -33,16 +33,20 @@ def _together(statements: Sequence[str]) -> str:
 
 
 @cache
-def _statement(model: type[models.Model]) -> str:
+def _statement(model: type[models.Model], columns: Sequence[str]) -> str:
     """Raises TypeError for a model with a column that Django would write otherwise than as one value."""
-    fields = model._meta.concrete_fields
-    if any(hasattr(field, "get_placeholder") for field in fields):
+    if any(hasattr(field, "get_placeholder") for field in model._meta.concrete_fields):
         raise TypeError(f"{model.__name__} has a column that needs more than its value.")
     quoted = connection.ops.quote_name
-    columns = ", ".join(quoted(str(field.column)) for field in fields)
-    values = ", ".join(["%s"] * len(fields))
-    return f"INSERT INTO {quoted(model._meta.db_table)} ({columns}) VALUES ({values})"  # noqa: S608  # names of ours
+    names, values = ", ".join(map(quoted, columns)), ", ".join(["%s"] * len(columns))
+    return f"INSERT INTO {quoted(model._meta.db_table)} ({names}) VALUES ({values})"  # noqa: S608  # names of ours
 
 
-def _values(row: models.Model) -> list[Any]:
-    return [field.get_db_prep_save(field.pre_save(row, True), connection) for field in row._meta.concrete_fields]
+def _given(row: models.Model) -> dict[str, Any]:
+    """By column what is to be written, without what is NULL anyway: psycopg keeps no text with over 50 parameters."""
+    values: dict[str, Any] = {}
+    for field in row._meta.concrete_fields:
+        value = field.get_db_prep_save(field.pre_save(row, True), connection)
+        if value is not None or field.has_db_default():
+            values[str(field.column)] = value
+    return values
