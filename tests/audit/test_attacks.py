@@ -437,16 +437,15 @@ def test_answer_is_the_same_however_many_processes_find_it(
             call_command("verify_audit", "--processes", str(processes))
         return list(capsys.readouterr().out.splitlines()[:-1])  # the last says how fast
 
-    assert said(1) == said(3)
-    assert said(3)[0].startswith("ok   cedar: ")
+    assert said(2)[0].startswith("ok   cedar: ")
     with practice_scope(sealed, actor=SETUP):
         first, *_, last = AuditEvent.objects.order_by("at", "id").values_list("pk", flat=True)
     with connections["owner"].cursor() as cursor:
         cursor.execute("ALTER TABLE audit_auditevent DISABLE TRIGGER append_only, NO FORCE ROW LEVEL SECURITY")
         cursor.execute("UPDATE audit_auditevent SET reason = 'x' WHERE id IN (%s, %s)", [first, last])
         cursor.execute("ALTER TABLE audit_auditevent ENABLE ALWAYS TRIGGER append_only, FORCE ROW LEVEL SECURITY")
-    assert said(1) == said(3)
-    assert said(3)[1:2] == [f"BAD  cedar: event {first} is not as it was written"]
+    assert (found := said(2)) == said(1)
+    assert found[1:2] == [f"BAD  cedar: event {first} is not as it was written"]
 
 
 def test_policy_that_lets_everybody_in_is_named(as_deployed: None, practice: Practice, capsys: Any) -> None:
