@@ -2,6 +2,7 @@ from typing import Any, ClassVar, NoReturn
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils.timezone import localtime
 
 from audit.querysets import AppendOnly, AppendOnlyQuerySet, AuditEventManager
 from practices.models import TenantModel, new_id
@@ -57,7 +58,7 @@ class EventFields(models.Model):
         abstract = True
 
     def __str__(self) -> str:
-        return f"{self.action} {self.entity} at {self.at:%Y-%m-%d %H:%M:%S}"
+        return f"{self.action} {self.entity} at {localtime(self.at):%Y-%m-%d %H:%M:%S}"
 
     def save(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise AppendOnly

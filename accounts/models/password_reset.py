@@ -2,6 +2,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.utils.timezone import localtime
 
 from practices.models import new_id
 
@@ -24,4 +25,4 @@ class PasswordReset(models.Model):
         ordering = ["-created_at", "id"]
 
     def __str__(self) -> str:
-        return f"Reset of {self.created_at:%Y-%m-%d %H:%M}"
+        return f"Reset of {localtime(self.created_at):%Y-%m-%d %H:%M}"

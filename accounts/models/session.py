@@ -1,5 +1,6 @@
 from django.conf import settings
 from django.db import models
+from django.utils.timezone import localtime
 
 from practices.constraints import OwnRows
 from practices.models import TenantModel
@@ -40,4 +41,4 @@ class RefreshSession(TenantModel):
         constraints = [OwnRows(name="accounts_refreshsession_own_rows")]
 
     def __str__(self) -> str:
-        return f"Session of {self.created_at:%Y-%m-%d %H:%M}"
+        return f"Session of {localtime(self.created_at):%Y-%m-%d %H:%M}"

@@ -1,6 +1,7 @@
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeBoundary, RangeOperators
 from django.db import models
+from django.utils.timezone import localtime
 
 from appointments.models.appointment import Appointment
 from practices.fields import SamePracticeForeignKey
@@ -51,4 +52,4 @@ class ResourceAllocation(TenantModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.start:%Y-%m-%d %H:%M}"
+        return f"{localtime(self.start):%Y-%m-%d %H:%M}"

@@ -2,6 +2,7 @@ from typing import ClassVar
 
 from django.core.validators import MinValueValidator
 from django.db import models
+from django.utils.timezone import localtime
 
 from accounts.models import ProviderProfile
 from appointments.models.visit_type import AppointmentType
@@ -37,4 +38,4 @@ class GroupVisit(TenantModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.start:%Y-%m-%d %H:%M}, {self.taken} of {self.seats}"
+        return f"{localtime(self.start):%Y-%m-%d %H:%M}, {self.taken} of {self.seats}"

@@ -2,6 +2,7 @@ from datetime import datetime
 
 from django.core.validators import MaxValueValidator
 from django.db import models
+from django.utils.timezone import localtime
 
 from appointments.models.appointment import Appointment
 from appointments.models.visit_type import AppointmentType
@@ -103,7 +104,7 @@ class Reminder(TenantModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.channel} at {self.due_at:%Y-%m-%d %H:%M}"
+        return f"{self.channel} at {localtime(self.due_at):%Y-%m-%d %H:%M}"
 
     def refusal(self, now: datetime) -> str:
         """Why it must not go out, as a code; empty when it may. The one place that asks, whatever the channel."""

@@ -2,6 +2,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
+from django.utils.timezone import localtime
 
 from appointments.models.appointment import Appointment
 from practices.fields import SamePracticeForeignKey
@@ -28,7 +29,7 @@ class StatusEvent(TenantModel):
         indexes = [models.Index(fields=["practice", "appointment", "at"], name="status_event_by_appointment")]
 
     def __str__(self) -> str:
-        return f"{self.action} at {self.at:%Y-%m-%d %H:%M}"
+        return f"{self.action} at {localtime(self.at):%Y-%m-%d %H:%M}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:

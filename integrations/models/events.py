@@ -2,6 +2,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.utils.timezone import localtime
 
 from integrations.events.querysets import EventLogManager
 from practices.fields import SamePracticeForeignKey
@@ -63,4 +64,4 @@ class WebSocketTicket(TenantModel):
         constraints = [models.UniqueConstraint(fields=["practice", "digest"], name="websocket_ticket_digest_unique")]
 
     def __str__(self) -> str:
-        return f"Ticket until {self.expires_at:%H:%M:%S}"
+        return f"Ticket until {localtime(self.expires_at):%H:%M:%S}"

@@ -43,8 +43,8 @@ class AccessGrantAdmin(ReadOnlyAdmin):
         ("created_at", "expires_at"),
         ("user", "patient_mrn"),
         "reason",
-        ("show_review", "reviewed_at", "reviewed_by"),
-        "review_note",
+        ("show_review", "review_note"),
+        ("reviewed_at", "reviewed_by"),
     )
     readonly_fields = (
         "created_at",

@@ -39,8 +39,8 @@ class DuplicateCandidateAdmin(ReadOnlyAdmin):
         ("show_first", "show_second"),
         ("score", "show_matched"),
         ("proposed_by", "reason"),
-        ("show_status", "decided_at", "decided_by"),
-        "note",
+        ("show_status", "note"),
+        ("decided_at", "decided_by"),
     )
     readonly_fields = (
         *("show_first", "show_second", "score", "show_matched", "proposed_by", "reason"),

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from django.utils.timezone import localtime
 
 from patients.access import ways_in
 from patients.models.patient import Patient
@@ -62,7 +63,7 @@ class AccessGrant(TenantModel):
         ]
 
     def __str__(self) -> str:
-        return f"Until {self.expires_at:%Y-%m-%d %H:%M}"
+        return f"Until {localtime(self.expires_at):%Y-%m-%d %H:%M}"
 
 
 def _granted(actor: Actor) -> models.Exists:

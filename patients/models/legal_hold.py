@@ -1,6 +1,7 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.timezone import localtime
 
 from patients.models.patient import Patient
 from practices.encryption import EncryptedTextField
@@ -32,4 +33,4 @@ class LegalHold(TenantModel):
         ]
 
     def __str__(self) -> str:
-        return f"Since {self.created_at:%Y-%m-%d}"
+        return f"Since {localtime(self.created_at):%Y-%m-%d}"

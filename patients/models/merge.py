@@ -3,6 +3,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.timezone import localtime
 
 from patients.models.patient import Patient
 from practices.encryption import EncryptedTextField
@@ -39,7 +40,7 @@ class PatientMerge(TenantModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.created_at:%Y-%m-%d %H:%M}"
+        return f"{localtime(self.created_at):%Y-%m-%d %H:%M}"
 
 
 class PatientMergeItem(TenantModel):

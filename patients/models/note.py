@@ -2,6 +2,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.utils.timezone import localtime
 
 from patients.models.parts import MovedOnly, PatientPart, refused
 from patients.models.patient import Patient
@@ -36,7 +37,7 @@ class PatientNote(PatientPart):
         ordering = ["id"]
 
     def __str__(self) -> str:
-        return f"Note of {self.created_at:%Y-%m-%d}" if self.created_at else "Note"
+        return f"Note of {localtime(self.created_at):%Y-%m-%d}" if self.created_at else "Note"
 
     def is_of(self, actor: Actor) -> bool:
         return actor.id is not None and self.author_id == actor.id
