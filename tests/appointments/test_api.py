@@ -4,6 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.roles import Access, Area, Role, allowed
@@ -79,6 +81,16 @@ def test_booking_is_answered_as_it_is_read_afterwards(clinic: Any, role: str) ->
         read = client.get(response["Location"])
         assert response.json() == read.json()
         assert response["ETag"] == read["ETag"]
+
+
+def test_booking_takes_few_statements(clinic: Any) -> None:
+    """Six, where the patient can't be reached; two log what was done, and three are the scope's inside a test."""
+    client = client_for("owner", clinic.practice)
+    assert client.post(URL, body(clinic)).status_code == 201  # keys and classes are made once a process
+    with CaptureQueriesContext(connection) as queries:
+        assert client.post(URL, body(clinic, start=tomorrow_at(17).isoformat())).status_code == 201
+    asked = [each["sql"] for each in queries if "SAVEPOINT" not in each["sql"]]
+    assert len(asked) == 11, "\n".join(each[:80] for each in asked)
 
 
 def test_double_booking_is_refused_with_conflicts(clinic: Any, booked: Any) -> None:
