@@ -39,7 +39,7 @@ def test_each_filter_is_answered_by_an_index(practice: Practice, other_practice:
         with practice_scope(each, actor=SETUP), connection.cursor() as cursor:
             cursor.execute(FILL, [each.pk, EVENTS])
     with connections["owner"].cursor() as cursor:
-        cursor.execute("ANALYZE audit_auditevent, audit_event_patient")
+        cursor.execute("VACUUM (ANALYZE) audit_auditevent, audit_event_patient")  # as autovacuum does
     filters: dict[str, dict[str, Any]] = {
         "audit_by_time": {},
         "audit_by_actor": {"actor_id": md5(7)},
@@ -81,7 +81,7 @@ def test_pages_of_a_patient_who_is_in_half_the_log_are_read_in_its_order(
             empty = {"count": 0, "digest": b"", "previous": b"", "marks": b"", "signature": b""}
             Seal(seq=1, since=0, until=2**40, at=timezone.now(), practice_id=each.pk, **empty).save()
     with connections["owner"].cursor() as cursor:
-        cursor.execute("ANALYZE audit_auditevent, audit_event_patient")
+        cursor.execute("VACUUM (ANALYZE) audit_auditevent, audit_event_patient")  # as autovacuum does
     with practice_scope(practice, actor=SETUP):
         plan = AuditEvent.objects.pages_about_patient(MANY)[:50].explain()
         assert "Index Scan Backward using audit_by_time" in plan, plan
