@@ -7,6 +7,7 @@ from channels.routing import ProtocolTypeRouter
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
+from config import cores
 from config.bridge import WSGIBridge
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -20,3 +21,5 @@ application = ProtocolTypeRouter({"http": http, "websocket": websocket})
 gc.collect()
 gc.freeze()
 gc.set_threshold(20_000, 20, 20)
+if settings.WEB_ONE_CORE:
+    cores.take_one()

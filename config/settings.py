@@ -178,7 +178,8 @@ def _database(url: str) -> dict[str, Any]:
     return config
 
 
-WEB_THREADS = env.int("WEB_THREADS", 8)  # each with a connection; WebSockets take one more
+WEB_THREADS = env.int("WEB_THREADS", 4)  # each with a connection; WebSockets take one more
+WEB_ONE_CORE = env.bool("WEB_ONE_CORE", True)
 DATABASES = {
     "default": _database(DATABASE_URL or "postgres:///"),
 }
@@ -214,7 +215,7 @@ CHANNEL_LAYERS = {
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["accounts.backends.RoleBackend"]
 IDENTITY_QUESTION = "accounts.identity.question_of_token"  # asked in the round trip that opens a request's scope
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+PASSWORD_HASHERS = ["accounts.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
