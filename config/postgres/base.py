@@ -15,10 +15,30 @@ from psycopg.pq import ExecStatus, TransactionStatus
 Statement = tuple[str, Sequence[Any]]
 
 
+MOST_PARAMETERS = 65_535
+"""That PostgreSQL takes beside a statement."""
+
+
+class Cursor(base.ServerBindingCursor):
+    """Writes parameters into the statement where they are too many to go beside it, as of a long `IN` or many rows."""
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
+        if params is not None and len(params) > MOST_PARAMETERS:
+            composing: Any = base.Cursor(self.connection)  # type: ignore[call-arg, attr-defined]  # as below
+            query, params = composing.mogrify(query, params), None
+        return super().execute(query, params, **options)  # type: ignore[misc]  # the stubs leave it out
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     opening: Statement | None = None
     opened: tuple[Any, ...] | None = None
     closing: Statement | None = None
+
+    def get_connection_params(self) -> dict[str, Any]:
+        params: dict[str, Any] = super().get_connection_params()
+        if params["cursor_factory"] is base.ServerBindingCursor:
+            params["cursor_factory"] = Cursor
+        return params
 
     def begin_with(self, sql: str, params: Sequence[Any]) -> None:
         """The next outermost `atomic()` runs this right behind BEGIN; `opened` is then its last statement's row."""

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import DatabaseError, OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from practices.models import CancellationReason, Location, Practice
+from practices.models import CancellationReason, Location, Practice, new_id
 from practices.tenancy import Actor, practice_scope
 
 BY = Actor.system("tests")
@@ -145,6 +145,13 @@ def test_prepared_statement_answers_for_the_scope_it_is_asked_in(practice: Pract
         with practice_scope(each, actor=BY), connection.cursor() as cursor:
             cursor.execute("SELECT name FROM practices_location WHERE name <> %s", ["none"])
             assert cursor.fetchall() == [(each.name,)]
+
+
+def test_more_parameters_than_postgresql_takes_are_written_into_the_statement(practice: Practice) -> None:
+    with practice_scope(practice, actor=BY):
+        main = Location.objects.create(name="100 %")
+        others = [new_id() for _ in range(66_000)]
+        assert list(Location.objects.filter(pk__in=[*others, main.pk], name__contains="%")) == [main]
 
 
 def test_rollback_that_finds_the_connection_lost_is_one_all_the_same(practice: Practice) -> None:
