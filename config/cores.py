@@ -7,7 +7,7 @@ wakes it up. On two virtual cores that cost a third of the requests per second.
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 CLAIM = "practice-web-core"
 _given: set[int] = set()
@@ -18,13 +18,15 @@ _claims: list[socket.socket] = []
 def take_one() -> None:
     """Takes a core that no other web process of this machine has. To be called before there are threads.
 
-    Changes nothing where all are taken, on one core, and off Linux. Containers don't see each other's claims.
+    Changes nothing where all are taken, on one core, where it isn't allowed, and off Linux. Containers don't see each
+    other's claims.
     """
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set[int]()
     for core in sorted(cores) if len(cores) > 1 else ():
         if _claimed(core):
-            _given.update(cores)
-            os.sched_setaffinity(0, {core})
+            with suppress(OSError):  # a sandbox may forbid it
+                os.sched_setaffinity(0, {core})
+                _given.update(cores)
             return
 
 

@@ -48,3 +48,11 @@ def test_each_process_keeps_to_a_core_while_there_are_any() -> None:
         next_one.communicate("\n")
     for process in running[1:]:
         process.communicate("\n")
+
+
+def test_process_that_may_not_choose_keeps_what_it_has() -> None:
+    forbidden = "import os\ndef refuse(*_): raise PermissionError\nos.sched_setaffinity = refuse\n" + PROCESS
+    command = [sys.executable, "-c", forbidden, f"test-{uuid4()}"]
+    done = subprocess.run(command, cwd=ROOT, input="\n", capture_output=True, text=True, check=True)  # noqa: S603  # our own
+    every = " ".join(str(core) for core in sorted(os.sched_getaffinity(0)))
+    assert done.stdout.splitlines() == [every] * 3
