@@ -5,7 +5,7 @@ these will ever hold is there. By time or by id, one that commits late would be 
 """
 
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 import structlog
@@ -17,7 +17,7 @@ from audit.anchoring import Head
 from audit.content import CONTENT_SQL, SEALED_SQL, plain
 from audit.models import PlatformSeal, Seal, SealFields
 from audit.reconciling import raise_unattributed
-from audit.sums import CHANGES, PLATFORM_EVENTS, Sum, hashes, streamed, summed
+from audit.sums import CHANGES, PLATFORM_EVENTS, Sum, hashes, streamed, sum_of, summed
 from audit.triggers import audited_entities
 from practices.tenancy import Actor, platform_scope, practice_scope
 
@@ -37,10 +37,34 @@ SELECT DISTINCT practice_id, unnest(patient_ids) AS patient_id, id FROM audit_au
 WHERE practice_id = %s AND xid >= %s AND xid < %s ORDER BY patient_id, id ON CONFLICT DO NOTHING
 """
 """Here and not with the event: for a page of 50 patients it takes as long as the event itself."""
+_UNSEALED = "SELECT * FROM audit_unsealed(%s, %s, %s)"
+MANY = 100_000
+"""Events of which a seal is made in memory; more, after a long pause, are read page by page."""
+_COLUMNS = [field.attname for field in Seal._meta.concrete_fields]
+_KEEP = f"INSERT INTO audit_seal ({', '.join(_COLUMNS)}) VALUES ({', '.join(['%s'] * len(_COLUMNS))});{_PATIENTS}"  # noqa: S608  # our own names
 _LATE = (
     "SELECT EXISTS (SELECT FROM audit_auditevent"
     " WHERE practice_id = %s AND mac = '' AND xid > 0 AND at > now() - interval '10 minutes')"
 )
+
+
+class Found(NamedTuple):
+    """What `audit_unsealed` answers: of the last seal, and of what came after it."""
+
+    leads: bool
+    horizon: int
+    seq: int | None
+    since: int
+    until: int
+    events: int
+    digest: bytes
+    previous: bytes
+    changes_digest: bytes
+    counted: int | None
+    """None where events have to be read one by one: for the first seals, and where one has no hash."""
+    hashes: bytes
+    changes: bytes
+    unattributed: bool | None
 
 
 def seal_all() -> int:
@@ -74,31 +98,46 @@ def seal_platform() -> bool:
         changes = summed(hashes(CHANGES, _changes_since(last, since), until))
         if not events.count and not changes.count:
             return False
-        _fill(PlatformSeal(), last, since, until, events, changes)
+        made = PlatformSeal()
+        _fill(made, last, since, until, events, changes)
+        made.save(force_insert=True)
     return True
 
 
 def seal(practice_id: UUID) -> bool:
     """In one transaction. False when there is nothing to seal, or somebody else is sealing."""
-    with practice_scope(practice_id, actor=ACTOR):
-        if not _ask("SELECT pg_try_advisory_xact_lock(%s)", LEADER):
+    ask = (_UNSEALED, [LEADER, audited_entities(), MANY + 1])
+    with practice_scope(practice_id, actor=ACTOR, ask=ask) as scope:
+        found = Found(*(scope.opened or ()))
+        if not found.leads:
             return False
-        last = Seal.objects.order_by("-seq").first()
-        since, until = (last.until if last else 0), _ask(HORIZON)
+        last = _last(practice_id, found)
+        since, until = (last.until if last else 0), found.horizon
         if until < since:
             logger.error("audit_clock_went_back", practice_id=str(practice_id))  # restored: migrate sets it right
             return False
         if last is None and _ask(_LATE, practice_id):
             return False  # processes of the release before this one still write events without a hash
-        raised = raise_unattributed(since=since, until=until)
-        events = summed(_macs(practice_id, since, until))
+        raised = raise_unattributed(since=since, until=until) if found.unattributed is not False else 0
+        if found.counted is None or found.counted > MANY:
+            events = summed(_macs(practice_id, since, until))
+            changes = summed(hashes(CHANGES, _changes_since(last, since), until))
+        else:
+            events, changes = sum_of(found.hashes), sum_of(found.changes)
         if not events.count and not raised:
             return False
-        changes = summed(hashes(CHANGES, _changes_since(last, since), until))
-        _fill(Seal(practice_id=practice_id), last, since, until, events, changes)
-        with connection.cursor() as cursor:
-            cursor.execute(_PATIENTS, [practice_id, since, until])
+        made = Seal(practice_id=practice_id)
+        _fill(made, last, since, until, events, changes)
+        values = [getattr(made, column) for column in _COLUMNS]
+        connection.end_with(_KEEP, [*values, practice_id, since, until])  # type: ignore[attr-defined]  # our own backend's
     return True
+
+
+def _last(practice_id: UUID, found: Found) -> Seal | None:
+    if found.seq is None:
+        return None
+    names = ("seq", "since", "until", "count", "digest", "previous", "changes_digest")
+    return Seal(practice_id=practice_id, **dict(zip(names, found[2:9], strict=True)))
 
 
 def _macs(practice_id: UUID, since: int, until: int) -> Iterator[bytes]:
@@ -123,7 +162,6 @@ def _fill(made: SealFields, last: SealFields | None, since: int, until: int, eve
     made.previous = seals.head(cast(seals.Sealed, last)) if last else seals.NOTHING
     made.at = timezone.now()
     made.signature = seals.sign(seals.head(cast(seals.Sealed, made)))
-    made.save(force_insert=True)
 
 
 def heads() -> Iterator[Head]:

@@ -10,6 +10,7 @@ from psycopg import ServerCursor
 from psycopg.types.string import ByteaBinaryLoader
 
 FORM = "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'"
+HASH_BYTES = 16
 MARK_BYTES = 4
 """Of each row's hash a seal keeps so much, to tell later which of its rows is gone or new."""
 
@@ -44,6 +45,13 @@ def summed(hashes: Iterable[bytes]) -> Sum:
         digest.update(each)
         marks += each[:MARK_BYTES]
     return Sum(len(marks) // MARK_BYTES, digest.digest(), bytes(marks))
+
+
+def sum_of(hashes: bytes) -> Sum:
+    """Of hashes in one piece, each of HASH_BYTES."""
+    starts = range(0, len(hashes), HASH_BYTES)
+    marks = b"".join([hashes[start : start + MARK_BYTES] for start in starts])
+    return Sum(len(starts), hashlib.sha256(hashes).digest(), marks)
 
 
 def streamed(sql: str, *, using: str = "default") -> Iterator[Any]:

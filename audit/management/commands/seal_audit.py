@@ -5,6 +5,9 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from audit import anchoring, sealing
 
+SECONDS = 1.0
+"""As often as the worker does."""
+
 
 class Command(BaseCommand):
     help = (
@@ -20,6 +23,6 @@ class Command(BaseCommand):
         anchored = anchoring.anchor(sealing.heads())
         self.stdout.write(f"{made} seals made; heads {'anchored' if anchored else 'as anchored before'}.")
         while options["watch"]:
-            time.sleep(0.5)
+            time.sleep(SECONDS)
             sealing.seal_all()
             sealing.seal_platform()
