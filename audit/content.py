@@ -4,12 +4,12 @@ The keyed hash of that text (`mac`) is stored beside the event. Its key is never
 """
 
 import hashlib
-import json
 import socket
 from base64 import urlsafe_b64decode
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
+from json.encoder import encode_basestring
 from typing import Any
 
 import orjson
@@ -49,7 +49,7 @@ def content(event: dict[str, Any]) -> str:
             text["action"],
             text["entity_id"] or "",
             "{" + ",".join(text["patient_ids"]) + "}",
-            _jsonb(text["changes"]),
+            _jsonb(text["changes"]) if text["changes"] else "{}",
             _address(text["ip"]),
             "" if text["status"] is None else str(text["status"]),
             *(str(len(each)) for each in free),
@@ -78,9 +78,8 @@ def _decoded(keys: tuple[str, ...]) -> tuple[bytes, ...]:
 
 def _instant(at: datetime) -> str:
     """As PostgreSQL writes a timestamptz in UTC: a fraction of a second without its last zeros."""
-    utc = at.astimezone(UTC)
-    fraction = f".{utc.microsecond:06d}".rstrip("0") if utc.microsecond else ""
-    return f"{utc:%Y-%m-%d %H:%M:%S}{fraction}+00"
+    text = at.astimezone(UTC).isoformat(" ")[: -len("+00:00")]
+    return (text.rstrip("0") if "." in text else text) + "+00"
 
 
 def _address(ip: str | None) -> str:
@@ -91,14 +90,20 @@ def _address(ip: str | None) -> str:
 
 def _jsonb(value: Any) -> str:
     """As PostgreSQL writes a jsonb: keys by length and then by bytes, numbers without exponents."""
-    if isinstance(value, dict):
-        pairs = sorted(((key.encode(), key, each) for key, each in value.items()), key=lambda p: (len(p[0]), p[0]))
-        return "{" + ", ".join(f"{_jsonb(key)}: {_jsonb(each)}" for _, key, each in pairs) + "}"
+    if value is None:
+        return "null"
+    if isinstance(value, str):
+        return encode_basestring(value)
     if isinstance(value, list):
-        return "[" + ", ".join(map(_jsonb, value)) + "]"
+        return "[" + ", ".join([_jsonb(each) for each in value]) + "]"
+    if isinstance(value, dict):
+        keys = sorted([(len(key.encode()), key) for key in value])  # by code points is by bytes
+        return "{" + ", ".join([f"{encode_basestring(key)}: {_jsonb(value[key])}" for _, key in keys]) + "}"
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, float):
         return format(abs(Decimal(repr(value))) if value == 0 else Decimal(repr(value)), "f")
-    return json.dumps(value, ensure_ascii=False)
+    return str(value)
 
 
 def plain(said: bytes) -> bytes:

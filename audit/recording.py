@@ -51,16 +51,19 @@ class _Buffer:
     """entity -> ids of the patients whose data was read, in order."""
 
     def __call__(self, scope: Scope) -> None:
-        self.waiting += [(None, event) for event in self.read_events(scope)]
+        if self.seen:
+            self.waiting += [(None, event) for event in self.read_events(scope)]
         self.write(scope)
 
     def read_events(self, scope: Scope) -> list[Event]:
         """One for all that the scope showed, or none."""
         if not self.seen:
             return []
-        patients = dict.fromkeys(patient for ids in self.seen.values() for patient in ids)
-        entity = next(iter(self.seen)) if len(self.seen) == 1 else "patients.patient"
-        self.seen = {}
+        seen, self.seen = self.seen, {}
+        if len(seen) == 1:
+            ((entity, patients),) = seen.items()
+        else:
+            entity, patients = "patients.patient", {patient: None for ids in seen.values() for patient in ids}
         return [_event(scope, "read", entity, None, patient_ids=patients)]
 
     def add(self, scope: Scope, event: Event) -> None:
@@ -69,13 +72,18 @@ class _Buffer:
             self.write(scope)
 
     def write(self, scope: Scope) -> None:
-        connection = connections[scope.using]
+        waiting, self.waiting = self.waiting, []
+        if self.marks:
+            waiting = self._alive(connections[scope.using], waiting)
+        _write(scope, [event for _, event in waiting])
+
+    def _alive(self, connection: Any, waiting: list[tuple[_Mark | None, Event]]) -> list[tuple[_Mark | None, Event]]:
+        """Those whose savepoints were not undone."""
         alive = {id(entry[1]) for entry in connection.run_on_commit}
-        events = [event for mark, event in self.waiting if mark is None or id(mark) in alive]
         mine = {id(mark) for mark in self.marks.values()}
         connection.run_on_commit = [entry for entry in connection.run_on_commit if id(entry[1]) not in mine]
-        self.waiting, self.marks = [], {}
-        _write(scope, events)
+        self.marks = {}
+        return [(mark, event) for mark, event in waiting if mark is None or id(mark) in alive]
 
     def _mark(self, scope: Scope) -> _Mark | None:
         savepoints = tuple(connections[scope.using].savepoint_ids[scope.depth :])

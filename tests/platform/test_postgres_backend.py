@@ -84,6 +84,17 @@ def test_failing_end_undoes_the_work(practice: Practice) -> None:
         assert Location.objects.count() == 0
 
 
+def test_end_that_finds_the_server_gone_says_so_and_the_next_scope_has_another(practice: Practice) -> None:
+    with pytest.raises(OperationalError), practice_scope(practice, actor=BY), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (before,) = cursor.fetchone()
+        terminate(before)
+        connection.end_with("SELECT %s", ["x"])  # type: ignore[attr-defined]  # our backend's
+    with practice_scope(practice, actor=BY):
+        connection.end_with("SELECT %s", ["x"])  # type: ignore[attr-defined]  # our backend's
+        assert Location.objects.count() == 0
+
+
 def test_inside_a_savepoint_the_end_is_now(practice: Practice) -> None:
     with practice_scope(practice, actor=BY):
         with pytest.raises(DatabaseError), transaction.atomic():
