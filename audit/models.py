@@ -5,6 +5,7 @@ from django.db import models
 from django.utils.timezone import localtime
 
 from audit.querysets import AppendOnly, AppendOnlyQuerySet, AuditEventManager
+from practices.fields import PracticeField
 from practices.models import TenantModel, new_id
 
 
@@ -79,6 +80,8 @@ class AuditEvent(EventFields, TenantModel):
     created_at = None  # type: ignore[assignment]  # Django's way to leave out an inherited field: `at` says it
     updated_at = None  # type: ignore[assignment]  # as above: never updated
 
+    practice = PracticeField(db_constraint=False)
+    """Without a key that would lock the practice's row for each event. Its seals' key keeps the practice."""
     access_grants = ArrayField(
         models.UUIDField(),
         default=list,
@@ -95,7 +98,11 @@ class AuditEvent(EventFields, TenantModel):
             models.Index(fields=["practice", "actor_id", "at", "id"], name="audit_by_actor"),
             models.Index(fields=["practice", "action", "at", "id"], name="audit_by_action"),
             models.Index(fields=["practice", "entity", "at", "id"], name="audit_by_entity"),
-            models.Index(fields=["practice", "entity_id", "at", "id"], name="audit_by_row"),
+            models.Index(
+                fields=["practice", "entity_id", "at", "id"],
+                condition=models.Q(entity_id__isnull=False),
+                name="audit_by_row",
+            ),
         ]
 
 

@@ -5,13 +5,13 @@ from typing import Any
 from uuid import UUID
 
 from django.apps import apps
-from django.db import IntegrityError, models
+from django.db import models
 from django.db.models.signals import post_delete, post_save
 from django.http import HttpRequest
 
 from audit import changes
 from audit.models import AuditEvent
-from audit.recording import record, record_apart, record_on_platform, record_seen
+from audit.recording import NoSuchPractice, record, record_apart, record_on_platform, record_seen
 from patients.models import Patient
 from patients.signals import patient_data_exported, patient_data_read
 from practices import signals
@@ -109,7 +109,7 @@ def on_refusal(sender: object, request: HttpRequest, status: int, scope: Scope, 
     entity, entity_id = _target(request)
     try:
         record_apart(scope, action, entity, entity_id, status=status)
-    except IntegrityError:
+    except NoSuchPractice:
         # The token names a practice that is not there (a restored database): the platform's log keeps it.
         record_on_platform(scope, action, entity, entity_id, status=status)
 

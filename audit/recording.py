@@ -21,6 +21,7 @@ MAX_WAITING = 2000
 """Events in memory before some are written early, still inside the transaction."""
 
 _INTO_PRACTICE = "SELECT audit_record(%s::jsonb)"
+_KNOWN = "SELECT id FROM practices_practice WHERE id = %s"
 _INTO_PLATFORM = "SELECT audit_record_of_platform(%s::jsonb)"
 
 Event = dict[str, Any]
@@ -31,6 +32,10 @@ class NoActor(RuntimeError):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what}: open a scope of practices.tenancy that names an actor around this.")
+
+
+class NoSuchPractice(LookupError):
+    """Somebody named a practice, in a token or a key, that isn't there."""
 
 
 @dataclass(eq=False, slots=True)
@@ -120,15 +125,17 @@ def record_seen(entity: str, patient_ids: Iterable[str]) -> None:
 def record_apart(scope: Scope, action: str, entity: str = "", entity_id: UUID | None = None, **more: Any) -> None:
     """Writes an event at once in a transaction of its own, for what must survive a rollback or happened outside any.
 
-    What a rolled back scope has shown nevertheless (candidates in a refusal) goes along. Raises IntegrityError when
-    there is no such practice.
+    What a rolled back scope has shown nevertheless (candidates in a refusal) goes along. Raises NoSuchPractice.
     """
     event = _event(scope, action, entity, entity_id, **more)
     if scope.practice_id is None:
         _insert_into_platform(scope, event)
         return
     shown = _buffer(scope).read_events(scope)
-    with practice_scope(scope.practice_id, actor=scope.actor, request_id=scope.request_id, ip=scope.ip) as own:
+    ask = (_KNOWN, (scope.practice_id,))
+    with practice_scope(scope.practice_id, actor=scope.actor, request_id=scope.request_id, ip=scope.ip, ask=ask) as own:
+        if own.opened is None:
+            raise NoSuchPractice
         _insert(own, _INTO_PRACTICE, [*shown, event])
 
 
