@@ -15,15 +15,17 @@ Changes = dict[str, list[Any] | None]
 BOOKKEEPING = frozenset({"id", "practice_id", "created_at", "updated_at", "version", "last_login", "last_used_at"})
 """Columns that follow from the event itself, or from an event of another kind."""
 CLINICAL_AREAS = frozenset({"clinical", "alerts", "notes"})
+_EMPTIED = (str, list, dict)
+"""What says nothing when it is empty; a zero or a No does."""
 SECRET_NAMES = ("password", "secret", "token", "hash", "digest")
 
 
 def created(model: type[models.Model], values: Mapping[str, Any]) -> Changes:
     """Of a new row: what it was given."""
     return {
-        name: None if withheld else [None, plain(values[name])]
+        name: None if withheld else [None, plain(value)]
         for name, withheld in _columns(model).items()
-        if name in values and values[name] not in (None, "", [], {})
+        if (value := values.get(name)) is not None and (value or not isinstance(value, _EMPTIED))
     }
 
 

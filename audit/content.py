@@ -6,6 +6,7 @@ The keyed hash of that text (`mac`) is stored beside the event. Its key is never
 import hashlib
 import socket
 from base64 import urlsafe_b64decode
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -49,10 +50,10 @@ def content(event: dict[str, Any]) -> str:
             text["action"],
             text["entity_id"] or "",
             "{" + ",".join(text["patient_ids"]) + "}",
-            _jsonb(text["changes"]) if text["changes"] else "{}",
+            _object(text["changes"]),
             _address(text["ip"]),
             "" if text["status"] is None else str(text["status"]),
-            *(str(len(each)) for each in free),
+            *[str(len(each)) for each in free],
             *free,
         )
     )
@@ -88,22 +89,31 @@ def _address(ip: str | None) -> str:
     return socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, ip))
 
 
-def _jsonb(value: Any) -> str:
-    """As PostgreSQL writes a jsonb: keys by length and then by bytes, numbers without exponents."""
-    if value is None:
-        return "null"
-    if isinstance(value, str):
-        return encode_basestring(value)
-    if isinstance(value, list):
-        return "[" + ", ".join([_jsonb(each) for each in value]) + "]"
-    if isinstance(value, dict):
-        keys = sorted([(len(key.encode()), key) for key in value])  # by code points is by bytes
-        return "{" + ", ".join([f"{encode_basestring(key)}: {_jsonb(value[key])}" for _, key in keys]) + "}"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return format(abs(Decimal(repr(value))) if value == 0 else Decimal(repr(value)), "f")
-    return str(value)
+def _list(value: list[Any]) -> str:
+    return "[" + ", ".join([_WRITTEN[type(each)](each) for each in value]) + "]"
+
+
+def _object(value: dict[str, Any]) -> str:
+    """As PostgreSQL writes a jsonb: keys by length and then by bytes, whose order is that of code points."""
+    keys = sorted([(len(key.encode()), key) for key in value])
+    pairs = [f"{encode_basestring(key)}: {_WRITTEN[type(value[key])](value[key])}" for _, key in keys]
+    return "{" + ", ".join(pairs) + "}"
+
+
+def _float(value: float) -> str:
+    """Without an exponent."""
+    return format(abs(Decimal(repr(value))) if value == 0 else Decimal(repr(value)), "f")
+
+
+_WRITTEN: dict[type, Callable[[Any], str]] = {  # what orjson reads has no other types
+    str: encode_basestring,
+    type(None): lambda _: "null",
+    bool: lambda value: "true" if value else "false",
+    int: str,
+    float: _float,
+    list: _list,
+    dict: _object,
+}
 
 
 def plain(said: bytes) -> bytes:

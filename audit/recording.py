@@ -193,7 +193,7 @@ def _event(
         "action": action,
         "entity": entity,
         "entity_id": entity_id,
-        "patient_ids": list(patient_ids),
+        "patient_ids": list(dict.fromkeys(patient_ids)),
         "changes": changes or {},
         "request_id": scope.request_id,
         "ip": scope.ip,

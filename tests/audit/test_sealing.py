@@ -15,6 +15,7 @@ from audit import anchoring, clock, sealing
 from audit.checking import Report
 from audit.models import AuditEvent, Seal
 from audit.querysets import AppendOnly
+from audit.recording import record
 from audit.verifying import verify
 from practices.models import Location, Practice
 from practices.tenancy import Actor, practice_scope
@@ -136,6 +137,23 @@ def test_events_from_before_sealing_are_sealed_as_they_are(practice: Practice) -
     report = checked(practice)
     assert (report.adopted, report.unsealed) == (2, 0)
     assert [problem for problem in report.problems if "patients" not in problem] == []
+
+
+def test_event_that_is_found_by_its_patient_already_is_sealed_all_the_same(practice: Practice) -> None:
+    """As by whoever has the runtime login and wants to stop the seals."""
+    write(practice)
+    assert seal_all() == 1
+    patient = uuid4()
+    with practice_scope(practice, actor=BY):
+        record("read", "patients.patient", patient_ids=[patient, uuid4(), patient])
+    with practice_scope(practice, actor=BY), connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO audit_event_patient SELECT practice_id, %s, id FROM audit_auditevent"
+            " WHERE patient_ids @> ARRAY[%s]",
+            [patient, patient],
+        )
+    assert seal_all() == 1
+    assert (checked(practice).problems, checked(practice).unsealed) == ([], 0)
 
 
 def test_seals_are_never_changed(practice: Practice) -> None:
