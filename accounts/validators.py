@@ -2,7 +2,6 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import ValidationError
-from zxcvbn import zxcvbn
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -19,6 +18,8 @@ class GuessableValidator:
     """
 
     def validate(self, password: str, user: "User | None" = None) -> None:
+        from zxcvbn import zxcvbn  # here, because its lists take 8 MB that only a new password needs
+
         known = [user.name, *user.name.split(), user.email, *user.email.split("@")] if user is not None else []
         with _one_at_a_time:
             found = zxcvbn(password[:MAX_SCORED], user_inputs=known, max_length=MAX_SCORED)

@@ -1,9 +1,13 @@
 """One collection from end to end: create, read, change, delete, and who else it is shown to."""
 
+import gc
 from uuid import uuid4
 
 import pytest
 from django.test import Client
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from practices.models import Practice
 from tests.config.conftest import Login
@@ -168,3 +172,16 @@ def test_choice_left_open_is_null_and_not_an_empty_member() -> None:
     for given, kept in ((None, ""), ("waiting", "waiting")):
         field = Stage().fields["flow_stage"]
         assert field.run_validation(given) == kept
+
+
+def test_nothing_of_a_request_waits_for_the_collector(client: Client) -> None:
+    environment = dict(client.get(URL).wsgi_request.environ)
+    gc.collect()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        client.handler(environment)
+        gc.collect()
+        assert not [each for each in gc.garbage if isinstance(each, APIView | Request | Response)]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
