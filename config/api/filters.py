@@ -3,7 +3,7 @@
 import datetime
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
 import django_filters
@@ -11,7 +11,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import QuerySet
-from django.db.models.constants import LOOKUP_SEP
+from django.db.models.sql.where import AND
 from django.http import QueryDict
 from django_filters.constants import EMPTY_VALUES
 from django_filters.fields import BaseCSVField
@@ -109,7 +109,7 @@ class TextInFilter(_InFilter, django_filters.CharFilter):
 class FilterSet(django_filters.FilterSet):
     """Base of every filter set: strict dates, instants with an offset, keys compared without looking them up.
 
-    Only the filters that a request asks for are made; the others would do nothing, at several times the cost.
+    One of each class serves all requests: the package would copy every filter, field and form for each.
     """
 
     FILTER_DEFAULTS = {
@@ -121,39 +121,50 @@ class FilterSet(django_filters.FilterSet):
         models.OneToOneField: {"filter_class": IdFilter},
     }
 
-    def __init__(self, data: Any = None, *args: Any, **kwargs: Any) -> None:
-        if data is not None:
-            every: Any = getattr(type(self), "base_filters")  # noqa: B009  # the package has no types
-            self.base_filters = {name: each for name, each in every.items() if name in data}
-        super().__init__(data, *args, **kwargs)
-
-    def filter_queryset(self, queryset: Any) -> Any:
-        """Conditions on columns of the row itself are added at once: each `filter()` copies the queryset."""
-        conditions = {}
-        for name, value in self.form.cleaned_data.items():
-            each = self.filters[name]
-            if not _only_compares(each):
-                queryset = each.filter(queryset, value)
-            elif value not in EMPTY_VALUES:
-                conditions[f"{each.field_name}__{each.lookup_expr}"] = value
-        return queryset.filter(**conditions) if conditions else queryset
-
-    def get_form_class(self) -> Any:
-        """The package makes the class, with its translated labels, anew for every request."""
-        filterset_class: Any = type(self)
-        return _form_class(filterset_class, tuple(self.filters))
+    def narrow(self, queryset: Any, query: QueryDict) -> Any:
+        """The rows that the query's parameters ask for; raises ParameterProblem."""
+        asked = [(name, each) for name, each in self.filters.items() if name in query]
+        values, errors = [], []
+        for name, each in asked:
+            try:
+                values.append(each.field.clean(each.field.widget.value_from_datadict(query, {}, name)))
+            except ValidationError as error:
+                errors += _errors(name, error)
+        if errors:
+            raise ParameterProblem("Some parameters are not valid.", errors=errors)
+        return _narrowed(queryset, [(each, value) for (_, each), value in zip(asked, values, strict=True)])
 
 
-def _only_compares(each: Any) -> bool:
-    """Whether a filter compares one column of the row and does nothing besides."""
-    special = each.distinct or each.exclude or each.method is not None or LOOKUP_SEP in each.field_name
-    return not special and type(each).filter is django_filters.Filter.filter
+def _narrowed(queryset: Any, asked: Sequence[tuple[Any, Any]]) -> Any:
+    """Comparisons with a column of the row itself are put into the query at once: each `filter()` copies it all."""
+    comparisons = []
+    for each, value in asked:
+        if (lookup := _comparison(each)) is None:
+            queryset = each.filter(queryset, value)
+        elif value not in EMPTY_VALUES:
+            comparisons.append((lookup, each.field_name, value))
+    if not comparisons:
+        return queryset
+    queryset = queryset.all()
+    row = queryset.query.get_initial_alias()
+    for lookup, name, value in comparisons:
+        column = queryset.model._meta.get_field(name).get_col(row)
+        queryset.query.where.add(lookup(column, value), AND)
+    return queryset
 
 
-@lru_cache(maxsize=256)
-def _form_class(filterset_class: Any, names: tuple[str, ...]) -> Any:
-    filterset = filterset_class(dict.fromkeys(names))
-    return super(FilterSet, filterset).get_form_class()
+def _comparison(each: Any) -> Any:
+    """The lookup of a filter that compares one column of the row and does nothing besides; else None."""
+    special = each.distinct or each.exclude or each.method is not None
+    if special or type(each).filter is not django_filters.Filter.filter:
+        return None
+    column = next((field for field in each.model._meta.concrete_fields if field.name == each.field_name), None)
+    return column and column.get_lookup(each.lookup_expr)
+
+
+def _errors(name: str, invalid: ValidationError) -> Iterable[FieldError]:
+    for error in invalid.error_list:
+        yield FieldError(f"/{name}", error.code or "invalid", " ".join(error.messages), "query")
 
 
 class UpdatedSinceFilterSet(FilterSet):
@@ -173,10 +184,9 @@ class FilterBackend(DjangoFilterBackend):
     def filter_queryset(self, request: Request, queryset: Any, view: APIView) -> Any:
         if not request.query_params or self.parameter_names(view).isdisjoint(request.query_params):
             return queryset
-        filterset = self.get_filterset(request, queryset, view)
-        if not filterset.is_valid():
-            raise ParameterProblem("Some parameters are not valid.", errors=list(_errors(filterset)))
-        return filterset.qs
+        return _filterset(self.get_filterset_class(view, queryset), queryset.model).narrow(
+            queryset, request.query_params
+        )
 
     def parameter_names(self, view: APIView) -> set[str]:
         filterset_class = self.get_filterset_class(view, getattr(view, "queryset", None))
@@ -189,10 +199,9 @@ def _filterset_class(view_class: Any, model: Any) -> Any:
     return super(FilterBackend, FilterBackend()).get_filterset_class(view_class(), queryset)
 
 
-def _errors(filterset: Any) -> Iterable[FieldError]:
-    for name, errors in filterset.errors.as_data().items():
-        for error in errors:
-            yield FieldError(f"/{name}", error.code or "invalid", " ".join(error.messages), "query")
+@cache
+def _filterset(filterset_class: Any, model: Any) -> Any:
+    return filterset_class(queryset=models.QuerySet(model))
 
 
 class OrderingBackend(BaseFilterBackend):
