@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 from django.db import models
 
@@ -93,14 +94,21 @@ def hold_expired(status: str, hold_expires_at: datetime | None, now: datetime) -
 
 def possible(status: str, start: datetime | None, hold_expires_at: datetime | None, now: datetime) -> list[str]:
     """The actions that a visit's status and the time allow; whether a role may is another question."""
+    begun = None if start is None else start <= now
+    return list(_possible(status, begun, hold_expired(status, hold_expires_at, now)))
+
+
+@cache
+def _possible(status: str, begun: bool | None, expired: bool) -> tuple[str, ...]:
+    """`begun` is None for what has no time yet."""
     found = set(TRANSITIONS[Status(status)])
-    if start is None:
+    if begun is None:
         found -= {Action.UNDO, Action.CONFIRM}
-    if start is None or start > now:
+    if not begun:
         found.discard(Action.NO_SHOW)
-    if hold_expired(status, hold_expires_at, now):
+    if expired:
         found.discard(Action.CONFIRM)
-    return sorted(found)
+    return tuple(sorted(found))
 
 
 @dataclass(frozen=True, slots=True)

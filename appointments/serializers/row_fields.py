@@ -34,8 +34,7 @@ class PatientSummarySerializer(serializers.ModelSerializer[Patient]):
 
 def hides(restricted: bool, patient: str | UUID) -> bool:
     """Whether the caller may know no more of the patient than that the time is taken."""
-    scope = current_scope()
-    return restricted and scope is not None and access.hides(patient, scope.actor)
+    return restricted and (scope := current_scope()) is not None and access.hides(patient, scope.actor)
 
 
 @extend_schema_field(PatientSummarySerializer)

@@ -139,27 +139,28 @@ def _narrowed(queryset: Any, asked: Sequence[tuple[Any, Any]]) -> Any:
     """Comparisons with a column of the row itself are put into the query at once: each `filter()` copies it all."""
     comparisons = []
     for each, value in asked:
-        if (lookup := _comparison(each)) is None:
+        if (comparison := _comparison(each)) is None:
             queryset = each.filter(queryset, value)
         elif value not in EMPTY_VALUES:
-            comparisons.append((lookup, each.field_name, value))
+            comparisons.append((*comparison, value))
     if not comparisons:
         return queryset
     queryset = queryset.all()
     row = queryset.query.get_initial_alias()
-    for lookup, name, value in comparisons:
-        column = queryset.model._meta.get_field(name).get_col(row)
-        queryset.query.where.add(lookup(column, value), AND)
+    for lookup, column, value in comparisons:
+        queryset.query.where.add(lookup(column.get_col(row), value), AND)
     return queryset
 
 
+@cache
 def _comparison(each: Any) -> Any:
-    """The lookup of a filter that compares one column of the row and does nothing besides; else None."""
+    """(lookup, column) of a filter that compares one column of the row and does nothing besides; else None."""
     special = each.distinct or each.exclude or each.method is not None
     if special or type(each).filter is not django_filters.Filter.filter:
         return None
     column = next((field for field in each.model._meta.concrete_fields if field.name == each.field_name), None)
-    return column and column.get_lookup(each.lookup_expr)
+    lookup = column and column.get_lookup(each.lookup_expr)
+    return lookup and (lookup, column)
 
 
 def _errors(name: str, invalid: ValidationError) -> Iterable[FieldError]:

@@ -132,7 +132,9 @@ def fetch(
     One statement. Raises NotRenderable.
     """
     shown = projection(serializer)
-    compiler = queryset.values_list("pk", *extras).query.get_compiler(queryset.db)
+    query = queryset.query.chain()
+    query.set_values(("pk", *extras))
+    compiler = query.get_compiler(queryset.db)
     try:
         page, params = compiler.as_sql()
     except EmptyResultSet:

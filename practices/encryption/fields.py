@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import orjson
 from django import forms
 from django.core.exceptions import FieldError
 from django.core.validators import MaxLengthValidator
@@ -73,8 +74,8 @@ def _opened(raw: str, table: str, column: str, row_id: str) -> str:
 
 
 def _decrypted(raw: str, ring: KeyRing) -> Opened:
-    practice_id, table, column, row_id, value = json.loads(ring.decrypt(*_key_and_token(raw)))
-    if practice_id != str(active_practice_id()):
+    practice_id, table, column, row_id, value = orjson.loads(ring.decrypt(*_key_and_token(raw)))
+    if practice_id != ring.practice:
         raise EncryptedValueMisplaced
     return str(value), table, column, row_id
 

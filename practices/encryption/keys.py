@@ -37,6 +37,7 @@ Opened = tuple[str, str, str, str]
 class KeyRing:
     """A practice's keys, opened. `number` is the data key that encrypts."""
 
+    practice: str
     number: int
     data: dict[int, Fernet] = field(repr=False)
     index: bytes = field(repr=False)
@@ -193,7 +194,7 @@ def _read() -> KeyRing | None:
     index = next((_unwrap(key) for key in keys if _opens(key, "index")), None)
     if not data or index is None:
         raise KeysDestroyed
-    return KeyRing(number=max(data), data=data, index=index)
+    return KeyRing(practice=str(active_practice_id()), number=max(data), data=data, index=index)
 
 
 def _opens(key: PracticeKey, kind: str) -> bool:
