@@ -1,6 +1,7 @@
 """What the web server runs: HTTP through the WSGI application on threads, on the same origin as WebSockets."""
 
 import gc
+import logging
 import os
 
 from channels.routing import ProtocolTypeRouter
@@ -21,5 +22,8 @@ application = ProtocolTypeRouter({"http": http, "websocket": websocket})
 gc.collect()
 gc.freeze()
 gc.set_threshold(20_000, 20, 20)
+# No line of ours says by which code or thread it was written; see "Optimization" in Python's HOWTO of logging.
+logging._srcfile = None  # type: ignore[attr-defined]  # the HOWTO's own way
+logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 if settings.WEB_ONE_CORE:
     cores.take_one()
