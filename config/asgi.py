@@ -23,7 +23,7 @@ gc.collect()
 gc.freeze()
 gc.set_threshold(20_000, 20, 20)
 # No line of ours says by which code or thread it was written; see "Optimization" in Python's HOWTO of logging.
-logging._srcfile = None  # type: ignore[attr-defined]  # the HOWTO's own way
+logging._srcfile = None
 logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 if settings.WEB_ONE_CORE:
     cores.take_one()

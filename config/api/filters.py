@@ -124,7 +124,8 @@ class FilterSet(django_filters.FilterSet):
     def narrow(self, queryset: Any, query: QueryDict) -> Any:
         """The rows that the query's parameters ask for; raises ParameterProblem."""
         asked = [(name, each) for name, each in self.filters.items() if name in query]
-        values, errors = [], []
+        values: list[Any] = []
+        errors: list[FieldError] = []
         for name, each in asked:
             try:
                 values.append(each.field.clean(each.field.widget.value_from_datadict(query, {}, name)))

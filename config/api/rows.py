@@ -149,9 +149,10 @@ def _page(queryset: "models.QuerySet[Any, Any]", names: tuple[str, ...]) -> tupl
     Of rows of one table, as nearly all are, Django only compiles the conditions: the rest takes it longer than those.
     """
     query: Any = queryset.query
+    model: Any = queryset.model
     terms = tuple(str(term) for term in query.order_by)
-    columns = _columns(queryset.model, names)
-    order = _columns(queryset.model, tuple(term.lstrip("-") for term in terms))
+    columns = _columns(model, names)
+    order = _columns(model, tuple(term.lstrip("-") for term in terms))
     if columns is None or order is None or not _of_one_table(query):
         statement: tuple[str, Sequence[Any]] = queryset.values_list(*names).query.get_compiler(queryset.db).as_sql()
         return statement
@@ -159,7 +160,7 @@ def _page(queryset: "models.QuerySet[Any, Any]", names: tuple[str, ...]) -> tupl
         condition, params = query.get_compiler(queryset.db).compile(query.where)
     except FullResultSet:
         condition, params = "true", ()
-    table = _quoted(queryset.model._meta.db_table)
+    table = _quoted(model._meta.db_table)
     page = f"SELECT {', '.join(columns)} FROM {table} WHERE {condition}"  # noqa: S608  # names of ours
     if terms:
         ways = ("DESC" if term.startswith("-") else "ASC" for term in terms)
@@ -173,7 +174,7 @@ def _columns(model: type[models.Model], names: tuple[str, ...]) -> list[str] | N
     own = {each.attname: each for each in model._meta.concrete_fields}
     fields = [own.get(model._meta.pk.attname if name == "pk" else name) for name in names]
     table = _quoted(model._meta.db_table)
-    columns = [f"{table}.{_quoted(each.column)}" for each in fields if each is not None]
+    columns = [f"{table}.{_quoted(str(each.column))}" for each in fields if each is not None]
     return columns if len(columns) == len(names) else None
 
 

@@ -155,7 +155,7 @@ class APIView(views.APIView):
         return response
 
     @staticmethod
-    def _let_go(response: Response) -> None:
+    def _let_go(response: Any) -> None:
         """Ends the circles of request, view and answer, each some 100 KB, so that they go before a collector comes."""
         if (context := response.renderer_context) is not None:
             response.renderer_context = None
