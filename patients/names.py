@@ -3,6 +3,8 @@
 import unicodedata
 
 WORD_LENGTH = 100
+START_LENGTH = 3
+"""Letters that words are listed by: as many as find a page or two of a small practice."""
 LAST_CHARACTER = "\U0010ffff"
 """Sorts after every other under COLLATE "C"."""
 

@@ -6,6 +6,7 @@ The requests are sent, and PostgreSQL is asked how it would run every statement 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from itertools import count
@@ -39,8 +40,8 @@ LARGE = (
 """Tables that grow with a practice's work; no request may read one of them from end to end."""
 
 
-def hottest(patient: Patient, visit: Appointment, tag: Tag) -> dict[str, tuple[str, str]]:
-    """What is asked -> the request, and the index that finds its rows."""
+def hottest(patient: Patient, visit: Appointment, tag: Tag, letters: str) -> dict[str, tuple[str, str]]:
+    """What is asked -> the request, and the index that finds its rows. `letters` begin many names."""
     day = f"start__gte={visit.start:%Y-%m-%d}T00:00:00Z&start__lt={visit.start:%Y-%m-%d}T23:59:59Z"
     free = f"appointment_type={visit.appointment_type_id}&from={visit.start:%Y-%m-%d}T00:00:00Z"
     return {
@@ -48,8 +49,8 @@ def hottest(patient: Patient, visit: Appointment, tag: Tag) -> dict[str, tuple[s
         "patients by birth date": ("/patients?ordering=birth_date", "patient_by_birth_date"),
         "patients lately changed": ("/patients?ordering=-updated_at", "patient_by_update"),
         "one patient": (f"/patients/{patient.pk}", "patients_patient"),
-        "name": (f"/patients?search={patient.family_name[:4]}", "patient_name_word_unique"),
-        "two names": (f"/patients?search={patient.given_name} {patient.family_name}", "patient_name_word_unique"),
+        "name": (f"/patients?search={patient.family_name[:4]}", "patient_name_listed"),
+        "two names": (f"/patients?search={patient.given_name} {patient.family_name}", "patient_name_listed"),
         "phone": ("/patients?phone=%2B12025550123", "contact_by_value"),
         "email": ("/patients?email=ada@example.test", "contact_by_value"),
         "identifier": ("/patients?identifier=123456789", "identifier_by_value"),
@@ -58,11 +59,11 @@ def hottest(patient: Patient, visit: Appointment, tag: Tag) -> dict[str, tuple[s
         "born on": ("/patients?birth_date=1984-07-30", "patient_by_birth_date"),
         "tag": (f"/patients?tag={tag.pk}", "patient_tag_by_tag"),
         "name and birth date": (
-            f"/patients?search={patient.family_name[:3]}&birth_date={patient.birth_date}",
-            "patient_name_word_unique",
+            f"/patients?search={letters}&birth_date={patient.birth_date}",
+            "patient_by_birth_date",
         ),
-        "name and phone": (f"/patients?search={patient.family_name[:3]}&phone=%2B12025550123", "contact_by_value"),
-        "name and identifier": (f"/patients?search={patient.family_name[:3]}&identifier=123", "identifier_by_value"),
+        "name and phone": (f"/patients?search={letters}&phone=%2B12025550123", "contact_by_value"),
+        "name and identifier": (f"/patients?search={letters}&identifier=123", "identifier_by_value"),
         "tag and email": (f"/patients?tag={tag.pk}&email=ada@example.test", "contact_by_value"),
         "contact points": (f"/patients/{patient.pk}/contacts", "contact_by_patient"),
         "visits": ("/appointments", "appointment_by_start"),
@@ -89,10 +90,11 @@ def test_hottest_reads_use_their_index(settings: Any) -> None:
     with practice_scope(practice, actor=SETUP):
         visit = Appointment.objects.filter(status="booked").select_related("patient").order_by("-start")[0]
         tag = _fill_the_rest(visit)
+        starts = Counter(PatientName.objects.values_list("start", flat=True))
     with connections["owner"].cursor() as cursor:
         cursor.execute("ANALYZE")
     wrong = []
-    for name, (path, index) in hottest(visit.patient, visit, tag).items():
+    for name, (path, index) in hottest(visit.patient, visit, tag, starts.most_common(1)[0][0]).items():
         statements = statements_of(client, f"{API}{path}")
         for plan_of in (_plan_for_values, _plan_for_any_values):
             with practice_scope(practice, actor=SETUP), connection.cursor() as cursor:

@@ -1,7 +1,7 @@
 """Lists in pages by key: each page costs one statement however far in it lies, and rows never shift between pages."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -46,14 +46,20 @@ class KeysetPagination(BasePagination):
     """Takes the queryset's own ordering and adds the id as a tie-break."""
 
     def page_queryset(self, queryset: Any, request: Request) -> Any:
-        """The rows of the page, and one more if there is a following one. `columns` then names its ordering."""
+        """The rows of the page, and one more if there is a following one. `paths` then names its ordering's values.
+
+        A queryset may know columns with the same values that an index has in this order, by its `equal_order`.
+        """
         self.request = request
         self.count = _count(queryset) if _wants_total(request) else None
         self.columns = ordering_columns(queryset)
         self.cursor = self._cursor()
         self.size = _page_size(request)
         backwards = self.cursor is not None and self.cursor.backwards
-        columns = [column.reversed() for column in self.columns] if backwards else self.columns
+        names = tuple(column.name for column in self.columns)
+        self.paths = getattr(queryset, "equal_order", {}).get(names, names)
+        columns = [replace(each, name=path) for each, path in zip(self.columns, self.paths, strict=True)]
+        columns = [column.reversed() for column in columns] if backwards else columns
         if self.cursor is not None:
             queryset = queryset.filter(after(columns, self._position(self.cursor)))
         return queryset.order_by(*(column.term for column in columns))[: self.size + 1]

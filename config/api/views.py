@@ -284,7 +284,7 @@ class GenericViewSet(APIView, viewsets.GenericViewSet[M]):
             data, _ = self.rows_of(filtered)
         else:
             page = paginator.page_queryset(filtered, self.request)
-            data = paginator.take(*self.rows_of(page, [column.name for column in paginator.columns]))
+            data = paginator.take(*self.rows_of(page, paginator.paths))
         self.record_read(data)
         return Response(data) if paginator is None else paginator.get_paginated_response(data)
 

@@ -10,7 +10,7 @@ from django.utils.functional import cached_property
 
 from patients.access import hides
 from patients.contact_values import kept_language, language_tag
-from patients.names import WORD_LENGTH, normalise, words
+from patients.names import START_LENGTH, WORD_LENGTH, normalise, words
 from patients.querysets import NAME_FIELDS, PatientManager, PatientNameManager
 from practices.fields import SamePracticeForeignKey
 from practices.models import TenantModel, TimeZoneField, VersionedModel
@@ -94,7 +94,7 @@ class Patient(VersionedModel):
             models.Index(fields=["practice", "birth_date", "id"], name="patient_by_birth_date"),
             models.Index(fields=["practice", "updated_at", "id"], name="patient_by_update"),
             models.Index(fields=["practice", "id"], condition=models.Q(restricted=True), name="patient_restricted"),
-            # Whoever is found by name is put in order without a look at the table: a few letters find thousands.
+            # Whoever is found by name or tag is seen, and put in order, without a look at the table.
             models.Index(
                 fields=["practice", "id"], include=["sort_name", "restricted", "erased_at"], name="patient_found"
             ),
@@ -171,17 +171,30 @@ class Patient(VersionedModel):
 
 
 class PatientName(TenantModel):
-    """One searchable word of a patient's names, kept by saving the patient: finds a name by any of its words."""
+    """One searchable word of a patient's names, kept by saving the patient: finds a name by any of its words.
+
+    Beside it is what a page of those found by name needs, so that one index has it in the page's order. A trigger fills
+    that in, whoever writes the word or the patient.
+    """
 
     area = "patients"
     audited = False  # derived from the patient, whose own change is audited
 
     patient = SamePracticeForeignKey(Patient, models.CASCADE, related_name="name_words")
     word = models.CharField(max_length=WORD_LENGTH, db_collation="C")
+    start = models.CharField(max_length=START_LENGTH, default="", db_default="", editable=False, db_collation="C")
+    sort_name = models.CharField(max_length=250, default="", db_default="", editable=False, db_collation="C")
+    more_words = models.BooleanField(default=False, db_default=False, editable=False)
+    """Whether the patient may have words that `sort_name` hasn't: a preferred name's, or cut off."""
 
     objects: ClassVar[PatientNameManager] = PatientNameManager()
 
     class Meta:
+        indexes = [
+            models.Index(
+                fields=["practice", "start", "sort_name", "patient"], include=["more_words"], name="patient_name_listed"
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["practice", "word", "patient"], name="patient_name_word_unique"),
         ]

@@ -338,6 +338,37 @@ def test_list_is_sorted_and_paged(desk: MemberClient, practice: Practice, orderi
     assert seen == expected
 
 
+@pytest.mark.parametrize(
+    ("ordering", "expected"),
+    [(None, "Kim Mary Mike Otto"), ("-name", "Otto Mike Mary Kim"), ("birth_date", "Otto Mary")],
+)
+def test_found_by_name_is_sorted_and_paged_both_ways(
+    desk: MemberClient, practice: Practice, ordering: str | None, expected: str
+) -> None:
+    """Among them somebody whom two words find, two of one name, and two whom the front desk doesn't see."""
+    with practice_scope(practice, actor=SETUP):
+        for given, family in (("Otto", "Zeta Mi"), ("Mary", "Miller"), ("Kim", "Midas"), ("Mike", "Miller")):
+            PatientFactory.create(given_name=given, family_name=family, birth_date=None)
+        PatientFactory.create(given_name="Mike", family_name="Miller", preferred_name="Mira", birth_date=None)
+        PatientFactory.create(given_name="Mia", family_name="Aron", restricted=True)
+        PatientFactory.create(given_name="Ben", family_name="Byron")
+        Patient.objects.filter(given_name="Otto").update(birth_date="1990-01-01")
+        Patient.objects.filter(given_name="Mary").update(birth_date="1990-01-02", status="archived")
+    first = f"{PATIENTS}?page_size=1&search=mi&total=true" + (f"&ordering={ordering}" if ordering else "")
+    there, back, page = [], [], first
+    while page:
+        answer = desk.get(page).json()
+        there += answer["results"]
+        last, page = page, answer["next"]
+    while last:
+        answer = desk.get(last).json()
+        back += answer["results"]
+        last = answer["previous"]
+    assert [row["id"] for row in back] == [row["id"] for row in reversed(there)]
+    assert answer["total"] == len(there) == len({row["id"] for row in there}) == 5
+    assert list(dict.fromkeys(row["given_name"] for row in there))[: len(expected.split())] == expected.split()
+
+
 def test_list_costs_the_same_with_one_and_thirty_patients(desk: MemberClient, practice: Practice) -> None:
     costs = []
     for more in (1, 29):

@@ -1,13 +1,17 @@
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import connection, connections, models
 
+from config.api.pagination import after, ordering_columns
 from patients.lookup import find_patients, of_mrn
 from patients.models import ContactPoint, Patient, PatientIdentifier, PatientName
 from patients.names import normalise
+from patients.querysets import LIST_ORDER
 from practices.models import Practice
 from practices.tenancy import Actor, practice_scope
 
@@ -75,6 +79,53 @@ def test_update_of_a_name_without_save_is_refused() -> None:
         Patient.objects.update(family_name="x")
 
 
+def listed() -> set[tuple[str, str, str, bool]]:
+    """What is beside each word."""
+    return set(PatientName.objects.values_list("word", "start", "sort_name", "more_words"))
+
+
+@pytest.mark.usefixtures("in_practice")
+def test_words_are_listed_as_their_patient_is_whoever_writes() -> None:
+    one = Patient.objects.create(given_name="Ada", family_name="Byron")
+    Patient.objects.bulk_create([Patient(given_name="Bo", family_name="Ek", preferred_name="Bosse")])
+    bo = {(word, word[:3], "ek bo", True) for word in ("bo", "ek", "bosse")}
+    assert listed() == bo | {("ada", "ada", "byron ada", False), ("byron", "byr", "byron ada", False)}
+    one.family_name, one.preferred_name = "Lovelace", "Countess"
+    one.save()
+    assert listed() == bo | {(word, word[:3], "lovelace ada", True) for word in ("ada", "lovelace", "countess")}
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE patients_patient SET sort_name = 'x', preferred_name = '' WHERE id = %s", [one.pk])
+        cursor.execute("UPDATE patients_patientname SET start = 'y', sort_name = 'y', more_words = true")
+    assert listed() == bo | {(word, word[:3], "x", False) for word in ("ada", "lovelace", "countess")}
+
+
+@pytest.mark.usefixtures("in_practice")
+def test_whoever_is_found_by_two_words_is_found_once() -> None:
+    twice = Patient.objects.create(given_name="Mary", family_name="Martin", preferred_name="Marge")
+    for text in ("mar", "ma", "mar m", "mart mar"):
+        found = Patient.objects.search(text)
+        assert (list(found), found.count(), found.exists()) == ([twice], 1, True)
+        assert list(Patient.objects.filter(pk__in=found.order_by().values("pk"))) == [twice]
+        assert list(found.order_by("-birth_date", "id")) == [twice]
+
+
+@pytest.mark.usefixtures("in_practice")
+@pytest.mark.parametrize("text", ["Marge Li", "marg o ana", "ana oneill-li", "m a"])
+def test_words_of_any_name_are_found_together(text: str) -> None:
+    Patient.objects.create(given_name="Ana", family_name="O'Neill-Li", preferred_name="Marge")
+    Patient.objects.create(given_name="Marge", family_name="Byron")
+    assert names(Patient.objects.search(text)) == ["O'Neill-Li, Ana"]
+
+
+@pytest.mark.usefixtures("in_practice")
+def test_words_that_the_list_cuts_off_are_found() -> None:
+    """One letter of these is three when it is normalised."""
+    Patient.objects.create(given_name=98 * "\ufb03" + " z", family_name=97 * "\ufb03" + " q")
+    for text in ("ffi", "ffiffi", "ffi z", "q z", "z ffi q"):
+        assert Patient.objects.search(text).count() == 1, text
+    assert Patient.objects.search("zz ffi").count() == 0
+
+
 def test_search_in_another_practice_finds_nobody(practice: Practice, other_practice: Practice) -> None:
     with practice_scope(practice, actor=SETUP):
         Patient.objects.create(given_name="Ada", family_name="Byron")
@@ -89,8 +140,9 @@ def crowd(practice: Practice) -> None:
             "INSERT INTO patients_patient (id, practice_id, created_at, updated_at, version, mrn, given_name,"
             " family_name, preferred_name, sort_name, birth_date_precision, sex, gender_identity, pronouns, language,"
             " time_zone, status, restricted, duplicate_reason)"
-            " SELECT gen_random_uuid(), %s, now(), now(), 1, n, 'given' || n, 'family' || n, '', 'family' || n,"
-            " 'day', 'unknown', '', '', '', '', 'active', false, '' FROM generate_series(1, 3000) AS n",
+            " SELECT gen_random_uuid(), %s, now(), now(), 1, n, 'given' || n, family, '', family || ' given' || n,"
+            " 'day', 'unknown', '', '', '', '', 'active', false, '' FROM generate_series(1, 3000) AS n,"
+            " translate(n::text, '0123456789', 'abcdefghij') AS family",
             [practice.pk],
         )
         cursor.execute(
@@ -111,7 +163,7 @@ def crowd(practice: Practice) -> None:
         )
     with connections["owner"].cursor() as cursor:
         cursor.execute(
-            "ANALYZE patients_patient, patients_patientname, patients_contactpoint, patients_patientidentifier"
+            "VACUUM (ANALYZE) patients_patient, patients_patientname, patients_contactpoint, patients_patientidentifier"
         )
     connections["owner"].close()
 
@@ -129,18 +181,32 @@ def conditions(rows: models.QuerySet[Any]) -> dict[str, str]:
             found[node["Index Name"]] = node.get("Index Cond", "")
         elif node["Node Type"] == "Seq Scan":
             found[node["Relation Name"]] = "everything"
+        elif node["Node Type"] == "Sort":
+            found["Sort"] = ", ".join(node["Sort Key"])
     return found
+
+
+def behind(sort_name: str, rows: Any) -> Any:
+    """What follows in a list of those found, as its pages ask for it."""
+    columns = zip(ordering_columns(Patient.objects.order_by(*LIST_ORDER)), rows.equal_order[LIST_ORDER], strict=True)
+    return rows.filter(after([replace(column, name=path) for column, path in columns], [sort_name, UUID(int=0)]))
 
 
 @pytest.mark.django_db(transaction=True, databases=["default", "owner"])
 def test_indexes_serve_under_the_row_policies(practice: Practice) -> None:
     crowd(practice)
     with practice_scope(practice, actor=SETUP):
-        for text in ("family12", "family12 given1"):
-            found = conditions(Patient.objects.search(text).order_by("sort_name", "id")[:50])
+        for text in ("bcd", "bcde", "bcde giv"):
+            found = conditions(Patient.objects.search(text)[:50])
             assert "everything" not in found.values()
-            assert "word)::text >=" in found["patient_name_word_unique"]
-            assert "word)::text <" in found["patient_name_word_unique"]
+            assert "Sort" not in found
+            assert "start = 'bcd'" in found["patient_name_listed"]
+            following = conditions(behind("bcdb given1231", Patient.objects.search(text))[:50])
+            assert "Sort" not in following
+            assert "ROW(sort_name, patient_id) >" in following["patient_name_listed"]
+        beginning = conditions(Patient.objects.search("bc")[:50])
+        assert "(start)::text >= 'bc'" in beginning["patient_name_listed"]
+        assert "(start)::text < 'bc" in beginning["patient_name_listed"]
         assert conditions(Patient.objects.order_by("sort_name", "id")[:50]).keys() == {"patient_by_name"}
         assert "mrn" in conditions(Patient.objects.filter(mrn="17"))["patient_mrn_unique"]
         assert "value_index" in conditions(ContactPoint.objects.of_value("+12025550100"))["contact_by_value"]
