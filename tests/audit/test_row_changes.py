@@ -62,6 +62,29 @@ def test_every_tenant_table_has_its_triggers() -> None:
     assert {label.split(".")[0] for label in left_out} == {"audit"}
 
 
+@pytest.mark.django_db(transaction=True, databases=["default", "owner"])
+def test_statement_on_rows_of_two_practices_is_noted_for_each(practice: Practice, other_practice: Practice) -> None:
+    """As only somebody can write whom no row policy binds; and one that changes nothing notes nothing."""
+    with transaction.atomic(using="owner"), connections["owner"].cursor() as cursor:
+        cursor.execute("ALTER TABLE practices_closure NO FORCE ROW LEVEL SECURITY")
+        cursor.execute(
+            "INSERT INTO practices_closure"
+            " (id, practice_id, created_at, updated_at, version, name, start_date, end_date)"
+            " SELECT gen_random_uuid(), unnest(%s::uuid[]), now(), now(), 1, 'x', now(), now()",
+            [[practice.pk, other_practice.pk, practice.pk]],
+        )
+        cursor.execute("UPDATE practices_closure SET name = 'y' WHERE name = 'z'")
+        cursor.execute(
+            "SELECT practice_id, operation::text, cardinality(row_ids), hashes = ARRAY("
+            " SELECT substr(sha256(convert_to(r::text, 'UTF8')), 1, 16)"
+            " FROM unnest(row_ids) WITH ORDINALITY AS n(id, place)"
+            " JOIN practices_closure AS r USING (id) ORDER BY place)"
+            " FROM audit_change WHERE xid = audit_transaction()"
+        )
+        assert set(cursor.fetchall()) == {(practice.pk, "I", 2, True), (other_practice.pk, "I", 1, True)}
+        transaction.set_rollback(True, using="owner")
+
+
 @pytest.mark.django_db(databases=["default", "owner"])
 def test_table_without_them_is_noticed_and_mended() -> None:
     with transaction.atomic(using="owner"), connections["owner"].cursor() as cursor:
