@@ -14,6 +14,8 @@ COPY . .
 RUN STATIC_COLLECTED=true STATIC_ROOT=/app/static STATE_DIR=/tmp/state \
     DATABASE_URL=postgres://none@localhost/none DATABASE_OWNER_URL=postgres://none@localhost/none \
     REDIS_URL=redis://localhost /venv/bin/python manage.py collectstatic --noinput --verbosity 0
+# Else each start compiles our code anew, since the image's account writes nothing: longer, and in more memory.
+RUN /venv/bin/python -m compileall -q .
 
 FROM python:3.11-slim
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
