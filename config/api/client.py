@@ -28,6 +28,7 @@ def address_group(address: str) -> str:
     return str(ipaddress.ip_network(f"{address}/64", strict=False))
 
 
+@lru_cache(maxsize=4096)
 def _address(text: str) -> str:
     try:
         parsed = ipaddress.ip_address(text.strip())

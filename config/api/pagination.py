@@ -62,7 +62,9 @@ class KeysetPagination(BasePagination):
         columns = [column.reversed() for column in columns] if backwards else columns
         if self.cursor is not None:
             queryset = queryset.filter(after(columns, self._position(self.cursor)))
-        return queryset.order_by(*(column.term for column in columns))[: self.size + 1]
+        page = queryset.order_by(*(column.term for column in columns))
+        page.query.set_limits(high=self.size + 1)  # a slice copies it once more
+        return page
 
     def take(self, rows: list[T], positions: list[Position]) -> list[T]:
         """What was found, without the row too many; `positions` are the rows' values of the ordering's columns."""
