@@ -175,15 +175,22 @@ def _changed_in_this_transaction(practice_id: UUID) -> _Changed | None:
 
 
 def _load(practice_id: UUID) -> KeyRing | None:
-    """From the table into memory; None when the practice has no keys yet."""
+    """From the table into memory; None when the practice has no keys yet. Those that are over go, with what they
+    opened.
+    """
     ring = _read()
     if ring is not None:
         with _cache_lock:
             _cache[practice_id] = (time.monotonic() + KEY_CACHE_SECONDS, ring)
             _cache.move_to_end(practice_id)
-            while len(_cache) > KEY_CACHE_PRACTICES:
+            while _cache and (len(_cache) > KEY_CACHE_PRACTICES or _oldest_is_over()):
                 _cache.popitem(last=False)
     return ring
+
+
+def _oldest_is_over() -> bool:
+    expires, _ = next(iter(_cache.values()))
+    return expires < time.monotonic()
 
 
 def _read() -> KeyRing | None:

@@ -259,6 +259,18 @@ def test_opened_keys_are_kept_for_a_moment_and_for_so_many_practices(
         keys.ring_of(other_practice.pk)
 
 
+def test_keys_that_are_over_leave_memory_with_what_they_opened(
+    practice: Practice, other_practice: Practice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys._cache.clear()
+    for of in (practice, other_practice, practice, other_practice):  # made, then read
+        monkeypatch.setattr(keys, "KEY_CACHE_SECONDS", 60.0 if of == other_practice else -1.0)
+        with practice_scope(of, actor=SETUP):
+            keys.ring_of(of.pk)
+    assert practice.pk not in keys._cache
+    assert other_practice.pk in keys._cache
+
+
 def test_secrets_of_users_need_only_the_new_installation_key(practice: Practice, settings: Settings) -> None:
     users = [UserFactory.create() for _ in range(3)]
     for user in users:
