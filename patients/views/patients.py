@@ -8,6 +8,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from accounts.roles import Access, Area
+from config.api.filters import FilterBackend, OrderingBackend
 from config.api.serializers import NoBody
 from config.api.views import ArchivedModelViewSet
 from patients import services
@@ -26,6 +27,7 @@ class PatientViewSet(ArchivedModelViewSet[Patient]):
     serializer_class = PatientSerializer
     read_serializer_class = PatientSerializer
     filterset_class = PatientFilterSet
+    filter_backends = (OrderingBackend, FilterBackend)  # whoever is searched for is found in the order asked for
     ordering_fields: ClassVar[dict[str, tuple[str, ...]]] = {
         "name": ("sort_name",),
         "birth_date": ("birth_date",),
