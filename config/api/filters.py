@@ -11,7 +11,6 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import QuerySet
-from django.db.models.sql.where import AND
 from django.http import QueryDict
 from django_filters.constants import EMPTY_VALUES
 from django_filters.fields import BaseCSVField
@@ -23,6 +22,7 @@ from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from config.api.conditions import where
 from config.api.instants import parse_date, parse_instant
 from config.api.problem import FieldError, ParameterProblem
 
@@ -137,31 +137,27 @@ class FilterSet(django_filters.FilterSet):
 
 
 def _narrowed(queryset: Any, asked: Sequence[tuple[Any, Any]]) -> Any:
-    """Comparisons with a column of the row itself are put into the query at once: each `filter()` copies it all."""
-    comparisons = []
+    conditions = []
     for each, value in asked:
-        if (comparison := _comparison(each)) is None:
+        if not _only_compares(each):
             queryset = each.filter(queryset, value)
         elif value not in EMPTY_VALUES:
-            comparisons.append((*comparison, value))
-    if not comparisons:
-        return queryset
-    queryset = queryset.all()
-    row = queryset.query.get_initial_alias()
-    for lookup, column, value in comparisons:
-        queryset.query.where.add(lookup(column.get_col(row), value), AND)
-    return queryset
+            conditions.append((each.field_name, each.lookup_expr, value))
+    return where(queryset, *conditions) if conditions else queryset
 
 
 @cache
-def _comparison(each: Any) -> Any:
-    """(lookup, column) of a filter that compares one column of the row and does nothing besides; else None."""
-    special = each.distinct or each.exclude or each.method is not None
-    if special or type(each).filter is not django_filters.Filter.filter:
-        return None
+def _only_compares(each: Any) -> bool:
+    """Whether a filter compares one column of the row and does nothing besides."""
+    if (
+        each.distinct
+        or each.exclude
+        or type(each).filter is not django_filters.Filter.filter
+        or each.method is not None
+    ):
+        return False
     column = next((field for field in each.model._meta.concrete_fields if field.name == each.field_name), None)
-    lookup = column and column.get_lookup(each.lookup_expr)
-    return lookup and (lookup, column)
+    return column is not None and column.get_lookup(each.lookup_expr) is not None
 
 
 def _errors(name: str, invalid: ValidationError) -> Iterable[FieldError]:

@@ -17,6 +17,7 @@ from rest_framework.serializers import BaseSerializer
 
 from config.api import throttling
 from config.api.concurrency import check_if_match, etag, if_match
+from config.api.conditions import where
 from config.api.filters import FilterBackend, OrderingBackend, check_query
 from config.api.idempotency import Attempt, idempotency_key
 from config.api.pagination import PARAMETERS as PAGINATION_PARAMETERS
@@ -317,7 +318,7 @@ class RetrieveMixin(GenericViewSet[M]):
         return not all(ask is not None and ask(self.request, self) for ask in asked)
 
     def read_one(self) -> Any:
-        rows, _ = self.rows_of(self.get_queryset().filter(**{self.lookup_field: self.lookup_value()}).order_by())
+        rows, _ = self.rows_of(where(self.get_queryset(), (self.lookup_field, "exact", self.lookup_value())).order_by())
         if not rows:
             raise NotFound()
         return rows[0]
