@@ -28,7 +28,7 @@ from practices.constraints import ACTIVE_PRACTICE_SQL
 from practices.models import Location, Practice
 from practices.services import create_practice
 from practices.tenancy import Actor, platform_scope, practice_scope
-from tests.audit.horizon import NOBODY_ELSE, settle
+from tests.audit.horizon import overlook_others, settle
 from tests.rows import SETUP
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
@@ -40,7 +40,7 @@ BY = Actor.system("tests")
 def sealed(tmp_path: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Practice:
     """A practice with some dozens of events in six seals, anchored."""
     settings.STATE_DIR = tmp_path
-    monkeypatch.setattr(sealing, "HORIZON", NOBODY_ELSE)
+    overlook_others(monkeypatch)
     practice = create_practice(by=SETUP, slug="cedar", name="Cedar", time_zone="UTC")
     for group in range(6):
         for number in range(5):
@@ -294,7 +294,7 @@ def test_every_attack_on_the_platforms_log_is_found(
     tmp_path: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.STATE_DIR = tmp_path
-    monkeypatch.setattr(sealing, "HORIZON", NOBODY_ELSE)
+    overlook_others(monkeypatch)
     for slug in ("elm", "oak", "yew"):
         create_practice(by=SETUP, slug=slug, name=slug, time_zone="UTC")
         assert sealing.seal_platform()

@@ -22,7 +22,7 @@ from audit.verifying import verify
 from patients.models import LegalHold, Patient
 from practices.models import Location, Practice, PracticePolicy
 from practices.tenancy import Actor, practice_scope
-from tests.audit.horizon import NOBODY_ELSE
+from tests.audit.horizon import overlook_others
 from tests.rows import SETUP, make_row
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
@@ -33,7 +33,7 @@ BY = Actor.system("tests")
 def sealed(practice: Practice, tmp_path: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Practice:
     """Some events in three seals, anchored."""
     settings.STATE_DIR = tmp_path
-    monkeypatch.setattr(sealing, "HORIZON", NOBODY_ELSE)
+    overlook_others(monkeypatch)
     for number in range(3):
         with practice_scope(practice, actor=BY):
             Location.objects.create(name=f"Room {number}")
