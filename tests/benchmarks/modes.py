@@ -88,14 +88,14 @@ def memory(place: Place, traffic: Traffic, *, minutes: float, connections: int, 
     lines: Lines = []
     data: list[dict[str, float]] = []
     with serving([OURS], place, workers=1, quiet=True) as servers:
-        server, began, told = servers["ours"], time.monotonic(), -1
+        server, began, told = servers["ours"], time.monotonic(), -1.0
         while (elapsed := (time.monotonic() - began) / 60) < minutes or not data:
             for name in (*FLAT, "search", "detail", "free_times"):
                 steady(server, traffic.requests(name), seconds=2, connections=connections)
             size = max(resident_mib(pid) for pid in server.workers())
             data.append({"minute": elapsed, "mib": size})
-            if int(elapsed) > told:
-                told = int(elapsed)
+            if elapsed // 10 > told:
+                told = elapsed // 10
                 lines.append((f"{elapsed:.0f}", f"{size:.0f}", ""))
     met = "met" if data[-1]["mib"] <= MEMORY_TARGET_MIB else "MISSED"
     lines.append((f"{data[-1]['minute']:.0f}", f"{data[-1]['mib']:.0f}", f"<= {MEMORY_TARGET_MIB:.0f} {met}"))
