@@ -15,6 +15,7 @@ import orjson
 from django.core.exceptions import EmptyResultSet, FullResultSet
 from django.db import connections, models
 from django.db.models.constants import LOOKUP_SEP
+from django.db.models.expressions import Col
 from django.db.models.sql import Query
 from rest_framework import serializers
 from rest_framework.relations import PrimaryKeyRelatedField
@@ -146,51 +147,65 @@ def fetch(
 def _page(queryset: "models.QuerySet[Any, Any]", names: tuple[str, ...]) -> tuple[str, Sequence[Any]]:
     """The statement for these values of the queryset's rows. Raises EmptyResultSet.
 
-    Of rows of one table, as nearly all are, Django only compiles the conditions: the rest takes it longer than those.
+    As nearly all lists are, Django only compiles tables and conditions: the rest takes it longer than those.
     """
     query: Any = queryset.query
-    model: Any = queryset.model
     terms = tuple(str(term) for term in query.order_by)
-    columns = _columns(model, names)
-    order = _columns(model, tuple(term.lstrip("-") for term in terms))
-    if columns is None or order is None or not _of_one_table(query):
+    columns = _columns(query, names)
+    order = _columns(query, tuple(term.lstrip("-") for term in terms))
+    if columns is None or order is None or not _is_plain(query) or (query.distinct and not set(order) <= set(columns)):
         statement: tuple[str, Sequence[Any]] = queryset.values_list(*names).query.get_compiler(queryset.db).as_sql()
         return statement
+    compiler = query.get_compiler(queryset.db)
     try:
-        condition, params = query.get_compiler(queryset.db).compile(query.where)
+        condition, params = compiler.compile(query.where)
     except FullResultSet:
         condition, params = "true", ()
-    table = _quoted(model._meta.db_table)
-    page = f"SELECT {', '.join(columns)} FROM {table} WHERE {condition}"  # noqa: S608  # names of ours
+    joined = sum(map(bool, query.alias_refcount.values())) > 1
+    tables, of_tables = compiler.get_from_clause() if joined else ([_quoted(query.model._meta.db_table)], ())
+    what = f"DISTINCT {', '.join(columns)}" if query.distinct else ", ".join(columns)
+    page = f"SELECT {what} FROM {' '.join(tables)} WHERE {condition}"  # noqa: S608  # names of ours
     if terms:
         ways = ("DESC" if term.startswith("-") else "ASC" for term in terms)
         page += " ORDER BY " + ", ".join(f"{column} {way}" for column, way in zip(order, ways, strict=True))
-    return page if query.high_mark is None else f"{page} LIMIT {query.high_mark}", params
+    return page if query.high_mark is None else f"{page} LIMIT {query.high_mark}", (*of_tables, *params)
+
+
+def _columns(query: Any, names: tuple[str, ...]) -> list[str] | None:
+    """The names' columns, in the model's table or annotated as they are; None if one of them is something else."""
+    own, annotations = _own_columns(query.model), query.annotations
+    found = [
+        f"{_quoted(annotations[name].alias)}.{_quoted(annotations[name].target.column)}"
+        if name in annotations
+        else own.get(name)
+        for name in names
+        if name not in annotations or type(annotations[name]) is Col
+    ]
+    return found if len(found) == len(names) and None not in found else None  # type: ignore[return-value]  # None isn't
 
 
 @cache
-def _columns(model: type[models.Model], names: tuple[str, ...]) -> list[str] | None:
-    """The names' columns in the model's own table; None if one of them is something else."""
-    own = {each.attname: each for each in model._meta.concrete_fields}
-    fields = [own.get(model._meta.pk.attname if name == "pk" else name) for name in names]
-    table = _quoted(model._meta.db_table)
-    columns = [f"{table}.{_quoted(str(each.column))}" for each in fields if each is not None]
-    return columns if len(columns) == len(names) else None
+def _own_columns(model: type[models.Model]) -> dict[str, str]:
+    table, own = _quoted(model._meta.db_table), {each.attname: each for each in model._meta.concrete_fields}
+    columns = {name: f"{table}.{_quoted(str(each.column))}" for name, each in own.items()}
+    return {**columns, "pk": columns[model._meta.pk.attname]}
 
 
-_READ = {"where", "order_by", "high_mark", "alias_map", "alias_refcount", "table_map", "base_table"}
+_READ = {"where", "order_by", "high_mark", "distinct", "annotations", "alias_map", "alias_refcount", "table_map"}
 _WITHOUT_EFFECT = {
-    *("select_related", "deferred_loading", "default_ordering"),
-    *("used_aliases", "filter_is_sticky", "_lookup_joins"),
+    *("base_table", "select_related", "deferred_loading", "default_ordering"),
+    *("used_aliases", "filter_is_sticky", "_lookup_joins", "_annotation_select_cache"),
 }
 
 
-def _of_one_table(query: Any) -> bool:
+def _is_plain(query: Any) -> bool:
     """Whether it selects rows of its model by conditions, in an order, up to a limit, and does nothing besides."""
     options = query.model._meta
-    if query.base_table not in (None, options.db_table) or sum(map(bool, query.alias_refcount.values())) > 1:
+    if query.base_table not in (None, options.db_table):
         return False
     if not query.order_by and query.default_ordering and options.ordering:
+        return False
+    if not all(type(each) is Col for each in query.annotations.values()):
         return False
     new, aside = _new_query(query.model), _READ | _WITHOUT_EFFECT
     return all(name in aside or value == new.get(name, new) for name, value in vars(query).items())

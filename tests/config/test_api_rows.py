@@ -8,7 +8,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q
 from django.db.models.functions import Lower
 
 from config.api.rows import fetch
-from practices.models import Location, Practice
+from practices.models import Location, Practice, Resource
 from practices.serializers import LocationSerializer
 from practices.tenancy import Actor, practice_scope
 
@@ -25,6 +25,15 @@ SIMPLE: dict[str, Callable[[Any], Any]] = {
     "subquery": lambda rows: rows.filter(
         Exists(Location.objects.filter(city=OuterRef("city"), name__gt=OuterRef("name")))
     ).order_by("name"),
+    "join": lambda rows: rows.filter(practice__name__contains="").order_by("-name"),
+    "columns of a join": lambda rows: (
+        rows.annotate(of=F("practice__name")).filter(of__contains="").order_by("of", "-name")
+    ),
+    "twice": lambda rows: rows.filter(resources__name__gt="").order_by("name"),
+    "once": lambda rows: rows.filter(resources__name__gt="").order_by("name").distinct(),
+    "once, in the order of a join": lambda rows: (
+        rows.filter(resources__name__gt="").annotate(of=F("resources__location_id")).order_by("name", "of").distinct()
+    ),
     "no order": lambda rows: rows.filter(name="B").order_by(),
 }
 OTHERS: dict[str, Callable[[Any], Any]] = {
@@ -34,7 +43,6 @@ OTHERS: dict[str, Callable[[Any], Any]] = {
     "expression": lambda rows: rows.order_by(Lower("city").desc(), "name"),
     "nulls": lambda rows: rows.order_by(F("city").desc(nulls_last=True), "name"),
     "annotation": lambda rows: rows.annotate(low=Lower("name")).filter(low="b").order_by("low"),
-    "join": lambda rows: rows.filter(practice__name__contains="").order_by("name"),
     "order of a join": lambda rows: rows.order_by("practice__name", "-name"),
     "group": lambda rows: rows.annotate(n=Count("practice")).filter(n=1).order_by("-name"),
     "union": lambda rows: rows.filter(name="C").union(rows.filter(name="A")).order_by("-name"),
@@ -46,7 +54,9 @@ def rows(practice: Practice) -> Any:
     with practice_scope(practice, actor=Actor.system("tests")):
         Location.objects.all().delete()
         for name, city in (("B", "Troy"), ("A", "Rome"), ("C", "Troy"), ("D", "")):
-            Location.objects.create(name=name, city=city)
+            place = Location.objects.create(name=name, city=city)
+            for number in (1, 2) if city else ():
+                Resource.objects.create(name=f"{name}{number}", kind=Resource.Kind.ROOM, location=place)
         yield Location.objects.all()
 
 
