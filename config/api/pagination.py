@@ -58,7 +58,9 @@ class KeysetPagination(BasePagination):
         backwards = self.cursor is not None and self.cursor.backwards
         names = tuple(column.name for column in self.columns)
         self.paths = getattr(queryset, "equal_order", {}).get(names, names)
-        columns = [replace(each, name=path) for each, path in zip(self.columns, self.paths, strict=True)]
+        columns = self.columns
+        if self.paths != names:
+            columns = [replace(each, name=path) for each, path in zip(self.columns, self.paths, strict=True)]
         columns = [column.reversed() for column in columns] if backwards else columns
         if self.cursor is not None:
             queryset = queryset.filter(after(columns, self._position(self.cursor)))

@@ -40,9 +40,11 @@ class PrimaryContactField(RowField):
         super().__init__(**kwargs)
 
     def from_row(self, primary: dict[str, list[str]] | None = None, **values: Any) -> str | None:
-        row_id, value = (primary or {}).get(self.kind, (None, None))
+        found = primary.get(self.kind) if primary else None
+        if found is None:
+            return None
         field: Any = ContactPoint._meta.get_field("value")
-        text: str | None = field.from_json(value, row_id)
+        text: str | None = field.from_json(found[1], found[0])
         return text
 
     def from_object(self, instance: Patient) -> str | None:
