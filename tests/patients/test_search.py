@@ -194,16 +194,23 @@ def behind(sort_name: str, rows: Any) -> Any:
     return rows.filter(after([replace(column, name=path) for column, path in columns], [sort_name, UUID(int=0)]))
 
 
+def page(rows: Any) -> Any:
+    """What the API's pages ask for: `config.api.rows`."""
+    return rows.values_list("pk", *rows.equal_order[LIST_ORDER])[:50]
+
+
 @pytest.mark.django_db(transaction=True, databases=["default", "owner"])
 def test_indexes_serve_under_the_row_policies(practice: Practice) -> None:
     crowd(practice)
     with practice_scope(practice, actor=SETUP):
         for text in ("bcd", "bcde", "bcde giv"):
-            found = conditions(Patient.objects.search(text)[:50])
+            found = conditions(page(Patient.objects.search(text)))
             assert "everything" not in found.values()
             assert "Sort" not in found
             assert "start = 'bcd'" in found["patient_name_listed"]
-            following = conditions(behind("bcdb given1231", Patient.objects.search(text))[:50])
+            if connection.pg_version >= 160_000:  # type: ignore[attr-defined]  # before, what is distinct was sorted anew
+                assert "Sort" not in conditions(Patient.objects.search(text)[:50])
+            following = conditions(page(behind("bcdb given1231", Patient.objects.search(text))))
             assert "Sort" not in following
             assert "ROW(sort_name, patient_id) >" in following["patient_name_listed"]
         gathered = conditions(Patient.objects.order_by("birth_date", "id").search("bcde")[:50])
