@@ -5,11 +5,15 @@ whom the provider has visits with.
 """
 
 from collections.abc import Callable
+from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db.models import Exists, Q
+from django.db.models import Exists, Q, QuerySet
 
+from config.api.conditions import where
 from practices.tenancy import Actor, current_scope
+
+Patients = TypeVar("Patients", bound="QuerySet[Any, Any]")
 
 SEES_RESTRICTED = frozenset({"owner", "admin"})
 MAY_BE_LET_IN = frozenset({"provider"})
@@ -27,14 +31,16 @@ def may_be_let_in(actor: Actor) -> bool:
     return actor.id is not None and not MAY_BE_LET_IN.isdisjoint(actor.roles)
 
 
-def visible(actor: Actor) -> Q:
-    """Of patients: the one rule, as a condition."""
+def narrow(patients: Patients, actor: Actor) -> Patients:
+    """The one rule: those that the actor may see."""
     if sees_restricted(actor):
-        return Q()
+        return patients
+    if not may_be_let_in(actor):
+        return where(patients, ("restricted", "exact", False))
     seen = Q(restricted=False)
-    for way in ways_in if may_be_let_in(actor) else ():
+    for way in ways_in:
         seen |= Q(way(actor))
-    return seen
+    return patients.filter(seen)
 
 
 def hides(patient_id: UUID | str, actor: Actor) -> bool:

@@ -103,8 +103,7 @@ def _list_by_name(found: "PatientQuerySet", terms: Sequence[str]) -> None:
 class PatientQuerySet(TenantQuerySet["Patient"]):
     def visible_to(self, actor: Actor) -> "PatientQuerySet":
         """Restricted charts for who sees each one, or was let into it: `patients.access`. Erased ones for nobody."""
-        found = self if access.sees_restricted(actor) else self.filter(access.visible(actor))
-        return where(found, ("erased_at", "isnull", True))
+        return where(access.narrow(self, actor), ("erased_at", "isnull", True))
 
     def search(self, text: str) -> "PatientQuerySet":
         """Patients of whom, for every word of `text`, some word of a name begins with it; accents and case aside.
