@@ -36,8 +36,8 @@ def database_url() -> str:
 class LiveServer:
     """The web server as `make demo` starts it. `environment` overrides settings; `output` receives its log."""
 
-    def __init__(self, environment: Mapping[str, str], *, output: Path | None = None) -> None:
-        self.output = output
+    def __init__(self, environment: Mapping[str, str], *, output: Path | None = None, workers: int = 1) -> None:
+        self.output, self.workers = output, workers
         self.port = free_port()
         self.environment = environment
         self.process: subprocess.Popen[bytes] | None = None
@@ -57,6 +57,7 @@ class LiveServer:
             **self.environment,
         }
         command = ["-m", "config.serve", "--port", str(self.port), "--stop-seconds", "1"]
+        command += ["--workers", str(self.workers)]
         with (self.output or Path(os.devnull)).open("ab") as output:
             self.process = subprocess.Popen(  # noqa: S603  # our own command
                 [sys.executable, *command],
