@@ -3,6 +3,7 @@
 import hashlib
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -44,8 +45,17 @@ class SchemaView(PublicView):
         return Response(openapi(), headers={"Content-Disposition": 'inline; filename="openapi"'})
 
 
-@lru_cache(maxsize=1)
+_making = Lock()
+"""drf-spectacular loads its extensions as it makes the first contract, which two threads at once trip over."""
+
+
 def openapi() -> Any:
+    with _making:
+        return _made()
+
+
+@lru_cache(maxsize=1)
+def _made() -> Any:
     return SchemaGenerator().get_schema(request=None, public=True)
 
 

@@ -1,7 +1,11 @@
+import os
 import re
+import subprocess
+import sys
 from urllib.parse import urlencode
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from pytest_django.fixtures import Settings
 
@@ -25,6 +29,30 @@ def test_unknown_api_path_is_a_problem(client: Client) -> None:
 def test_documentation_is_served_without_login(client: Client, path: str) -> None:
     response = client.get(f"/api/v1/{path}")
     assert response.status_code == 200, response.content[:500]
+
+
+FIRST = """
+import sys, threading
+import django
+django.setup()
+from django.test import Client
+import config.urls
+sys.setswitchinterval(1e-5)
+answers = []
+client = Client(raise_request_exception=False, SERVER_NAME="localhost")
+ask = lambda: answers.append(client.get("/api/v1/schema").status_code)
+threads = [threading.Thread(target=ask) for _ in range(6)]
+for each in threads: each.start()
+for each in threads: each.join()
+print(*answers)
+"""
+
+
+def test_the_first_to_ask_a_process_for_the_contract_may_be_several() -> None:
+    command = [sys.executable, "-c", FIRST]
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings"}
+    asked = subprocess.run(command, cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True, check=True)  # noqa: S603  # our own
+    assert asked.stdout.splitlines()[-1] == "200 200 200 200 200 200", asked.stderr
 
 
 def test_swagger_authorize_logs_in_with_username_and_password(practice: Practice) -> None:
