@@ -24,6 +24,7 @@ def main() -> None:
         "port": chosen.port,
         "workers": chosen.workers,
         "timeout_graceful_shutdown": chosen.stop_seconds,
+        "timeout_keep_alive": 75,  # s; proxies keep idle connections for up to 60 and must be the ones who close them
         "lifespan": "off",
         "ws_max_size": 4096,  # clients only say where they resume; longer messages are closed before they are in memory
         "access_log": False,  # it would hold query strings; config.logs writes a line for each request

@@ -5,7 +5,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from http.client import HTTPConnection
 
 import psutil  # type: ignore[import-untyped]  # no stubs for one test
 import pytest
@@ -57,6 +58,19 @@ def test_connections_opened_at_once_are_spread_over_the_processes(server: LiveSe
     assert sum(counts) == CONNECTIONS
     assert len(counts) == server.workers
     assert min(counts) >= 10
+
+
+def test_an_idle_connection_stays_open_for_the_proxy_to_use(server: LiveServer) -> None:
+    """One that the server closes first, at the moment when the proxy sends a booking into it, is a 502 to somebody."""
+    connection = HTTPConnection(server.host, timeout=10)
+    with closing(connection):
+        connection.request("GET", "/healthz")
+        assert connection.getresponse().read()
+        opened = connection.sock.getsockname()
+        time.sleep(6)  # uvicorn alone would have closed it after 5
+        connection.request("GET", "/healthz")
+        assert connection.getresponse().status == 200
+        assert connection.sock.getsockname() == opened
 
 
 def test_another_server_on_the_port_does_not_start(server: LiveServer) -> None:
