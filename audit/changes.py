@@ -5,10 +5,18 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
+from django.contrib.postgres.fields import DateTimeRangeField
 from django.db import models
 from django.db.models.expressions import BaseExpression, Combinable
 
+from patients.belongings import belongings
 from practices.encryption import BlindIndexField, EncryptedTextField
+
+_IMPERSONAL = (
+    *(models.ForeignKey, models.UUIDField, models.BooleanField, models.IntegerField, models.DecimalField),
+    *(models.DateTimeField, models.TimeField, models.DurationField, DateTimeRangeField),
+)
+"""Kinds of columns whose values may be told of whatever belongs to a patient. No dates: one is born on one."""
 
 Changes = dict[str, list[Any] | None]
 
@@ -78,13 +86,20 @@ def patients_of(model: type[models.Model], values: Mapping[str, Any]) -> list[UU
 
 @cache
 def _columns(model: type[models.Model]) -> dict[str, bool]:
-    """attname -> whether its values stay out of the log: encrypted, secret or clinical, they are named only."""
+    """attname -> whether its values stay out of the log, which only names it then: encrypted, secret or clinical ones,
+    and what says who a patient is. The log outlives patients who are erased, and must know no more of them than ids.
+    """
     clinical = getattr(model, "area", "") in CLINICAL_AREAS
+    of_patients = any(each.model is model for each in belongings())
     return {
-        field.attname: clinical or _is_secret(field)
+        field.attname: clinical or _is_secret(field) or (of_patients and not _says_nothing_of_a_person(field))
         for field in model._meta.concrete_fields
         if field.attname not in BOOKKEEPING
     }
+
+
+def _says_nothing_of_a_person(field: "models.Field[Any, Any]") -> bool:
+    return bool(field.choices) or isinstance(field, _IMPERSONAL)
 
 
 def _is_secret(field: "models.Field[Any, Any]") -> bool:

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.apps import apps
+from django.contrib.postgres.fields import ArrayField
 from django.db import connection, models, transaction
 from django.test.utils import CaptureQueriesContext
 
@@ -13,6 +14,7 @@ from accounts.models import User
 from audit.changes import CLINICAL_AREAS, created
 from audit.models import AuditEvent, PlatformAuditEvent
 from audit.recording import NoActor
+from patients.belongings import belongings
 from patients.models import Patient
 from practices.encryption import BlindIndexField, EncryptedTextField
 from practices.models import Closure, Location, Practice, Resource
@@ -287,6 +289,22 @@ def test_platform_log_is_read_by_the_platform_only(practice: Practice) -> None:
     assert PlatformAuditEvent.objects.count() == 0
     with practice_scope(practice, actor=BY):
         assert PlatformAuditEvent.objects.count() == 0
+
+
+def test_who_a_patient_is_stays_out_of_the_log() -> None:
+    """Whatever may hold a name or a date of birth, of each model whose rows belong to a patient."""
+    for belonging in belongings():
+        for field in belonging.model._meta.concrete_fields:
+            if isinstance(field, models.CharField | models.TextField | models.JSONField | ArrayField) or (
+                isinstance(field, models.DateField) and not isinstance(field, models.DateTimeField)
+            ):
+                changes = created(belonging.model, {field.attname: "Zenobia"})
+                withheld = {field.attname: None}
+                assert changes == withheld or field.choices, f"{belonging.entity}.{field.attname}"
+    assert created(Patient, {"sex": "female", "restricted": True}) == {
+        "sex": [None, "female"],
+        "restricted": [None, True],
+    }
 
 
 def test_secrets_and_clinical_values_are_named_only() -> None:
