@@ -10,9 +10,9 @@ from http.client import HTTPConnection
 
 import psutil  # type: ignore[import-untyped]  # no stubs for one test
 import pytest
+from django.conf import settings
 
 from tests.integrations.live import LiveServer
-from tests.platform.test_cores import ROOT
 
 CONNECTIONS = 60
 
@@ -76,6 +76,6 @@ def test_an_idle_connection_stays_open_for_the_proxy_to_use(server: LiveServer) 
 def test_another_server_on_the_port_does_not_start(server: LiveServer) -> None:
     """Since the port can be shared, it would otherwise get half of the first one's requests."""
     command = [sys.executable, "-m", "config.serve", "--port", str(server.port), "--workers", "2"]
-    second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603  # our own
+    second = subprocess.run(command, cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603  # our own
     assert second.returncode != 0
     assert len(listeners(server)) == server.workers
