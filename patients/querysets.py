@@ -13,7 +13,7 @@ from config.api.conditions import where
 from patients import access
 from patients.names import LAST_CHARACTER, START_LENGTH, WORD_LENGTH, words
 from practices.querysets import TenantManager, TenantQuerySet
-from practices.tenancy import ActivePractice, Actor, active_practice_id
+from practices.tenancy import Actor, active_practice_id
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -85,7 +85,8 @@ def _list_by_name(found: "PatientQuerySet", terms: Sequence[str]) -> None:
     alias = query.setup_joins(["name_words"], query.get_meta(), query.get_initial_alias()).joins[-1]
     query.demote_joins([alias])  # to an inner one
     column = {each.attname: each.get_col(alias) for each in words_of.concrete_fields}
-    query.where.add(Exact(column["practice_id"], ActivePractice()), AND)
+    own = found.model._meta.get_field("practice").get_col(query.get_initial_alias())
+    query.where.add(Exact(column["practice_id"], own), AND)  # a second parameter would hide that it is the same
     start = terms[0][:START_LENGTH]
     if len(start) == START_LENGTH:
         query.where.add(Exact(column["start"], start), AND)

@@ -33,6 +33,8 @@ from tests.clients import MemberClient, client_of, session_for
 from tests.rows import SETUP, make_row
 
 API = "/api/v1"
+ASKED_AGAIN = 10
+"""psycopg prepares what comes for the fourth time, PostgreSQL keeps a plan after five more."""
 LARGE = (
     *(Patient, PatientName, ContactPoint, PatientIdentifier, PatientTag),
     *(Appointment, ResourceAllocation, AuditEvent, EventLog, Message),
@@ -105,6 +107,21 @@ def test_hottest_reads_use_their_index(settings: Any) -> None:
     assert wrong == [], "\n\n".join(f"--- {name}\n{plan}" for name, plan in wrong)
     with practice_scope(practice, actor=SETUP), connection.cursor() as cursor:
         assert _looked_through_while_booking(cursor, visit) == {"appointments_resourceallocation": (0, True)}
+    day = "start__gte=2040-01-02T00:00:00Z&start__lt=2040-01-03T00:00:00Z"  # few visits, where a plan expects some
+    for path in ("/patients", f"/patients?search={starts.most_common(1)[0][0]}", f"/appointments?{day}"):
+        for _ in range(ASKED_AGAIN):
+            assert client.get(f"{API}{path}").status_code == 200
+    assert _planned_each_time(practice) == []
+
+
+def _planned_each_time(practice: Practice) -> list[tuple[int, str]]:
+    """Statements for pages of rows of which PostgreSQL, asked again and again, has not come to keep a plan."""
+    with practice_scope(practice, actor=SETUP), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT custom_plans, right(statement, 500) FROM pg_prepared_statements"
+            " WHERE statement LIKE '%json_agg%' AND custom_plans > 5 AND generic_plans = 0"
+        )
+        return list(cursor.fetchall())
 
 
 def _looked_through_while_booking(cursor: Any, visit: Appointment) -> dict[str, tuple[int, bool]]:

@@ -46,7 +46,7 @@ class KeysetPagination(BasePagination):
     """Takes the queryset's own ordering and adds the id as a tie-break."""
 
     def page_queryset(self, queryset: Any, request: Request) -> Any:
-        """The rows of the page, and one more if there is a following one. `paths` then names its ordering's values.
+        """The rows of the page, and one more if there is a following one. `names` then says what it is ordered by.
 
         A queryset may know columns with the same values that an index has in this order, by its `equal_order`.
         """
@@ -56,11 +56,10 @@ class KeysetPagination(BasePagination):
         self.cursor = self._cursor()
         self.size = _page_size(request)
         backwards = self.cursor is not None and self.cursor.backwards
-        names = tuple(column.name for column in self.columns)
-        self.paths = getattr(queryset, "equal_order", {}).get(names, names)
+        self.names = tuple(column.name for column in self.columns)
         columns = self.columns
-        if self.paths != names:
-            columns = [replace(each, name=path) for each, path in zip(self.columns, self.paths, strict=True)]
+        if equal := getattr(queryset, "equal_order", {}).get(self.names):
+            columns = [replace(each, name=name) for each, name in zip(self.columns, equal, strict=True)]
         columns = [column.reversed() for column in columns] if backwards else columns
         if self.cursor is not None:
             queryset = queryset.filter(after(columns, self._position(self.cursor)))

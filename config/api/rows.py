@@ -97,17 +97,22 @@ class Projection:
     joins: str
     finishers: list["Finisher"] = field(default_factory=list)
 
-    def sql(self, page: str, extras: int) -> str:
-        """The statement for the rows whose ids, and `extras` more columns, the statement `page` gives in order.
+    def sql(self, page: str, beside: Sequence[str] = (), carried: int = 0) -> str:
+        """The statement for the rows whose ids the statement `page` gives in order; it may give more columns.
 
-        OFFSET 0 keeps the planner from turning the look-up of each id into a walk through the whole table.
+        `beside` is SQL of the row `t` that stands next to it; or the page's own next columns do, so many are `carried`.
+        Ids come as an array, so that what PostgreSQL expects of the rest doesn't follow from how many rows it expects
+        in the page: a plan for any values then looks as good as one for these, and is kept. OFFSET 0 keeps the planner
+        from turning the look-up of each id into a walk through the whole table.
         """
-        names = ["id", *(f"x{number}" for number in range(extras))]
-        values = ", ".join(f"page.{name}" for name in names[1:])
-        extra = f", json_build_array({values}) AS _page" if extras else ""
+        names = ["id", *(f"x{number}" for number in range(carried))]
+        ids = f"unnest(ARRAY(SELECT i.id FROM ({page}) AS i(id))) WITH ORDINALITY AS page(id, place)"  # noqa: S608  # names of ours
+        if carried:
+            ids = f"(SELECT *, row_number() OVER () AS place FROM ({page}) AS i({', '.join(names)})) AS page"  # noqa: S608  # as above
+            beside = [f"page.{name}" for name in names[1:]]
+        extra = f", json_build_array({', '.join(beside)}) AS _page" if beside else ""
         return (
-            f"SELECT coalesce(json_agg(r), '[]')::text FROM (SELECT {self.select}{extra}"  # noqa: S608  # names of ours
-            f" FROM (SELECT *, row_number() OVER () AS place FROM ({page}) AS i({', '.join(names)})) AS page"
+            f"SELECT coalesce(json_agg(r), '[]')::text FROM (SELECT {self.select}{extra} FROM {ids}"  # noqa: S608  # as above
             f" CROSS JOIN LATERAL (SELECT * FROM {self.table} WHERE id = page.id OFFSET 0) AS {BASE}{self.joins}"
             " ORDER BY page.place) AS r"
         )
@@ -133,12 +138,18 @@ def fetch(
 
     One statement. Raises NotRenderable.
     """
-    shown = projection(serializer)
+    query: Any = queryset.query
+    shown, own = projection(serializer), _own_columns(query.model)
+    in_row = all(name in own for name in extras)
     try:
-        page, params = _page(queryset, ("pk", *extras))
+        page, params = _page(queryset, ("pk",) if in_row else ("pk", *extras))
     except EmptyResultSet:
         return [], []
-    (text,) = _answer(queryset, shown.sql(page, len(extras)), params)
+    if in_row:
+        statement = shown.sql(page, beside=[f"{BASE}.{own[name]}" for name in extras])
+    else:
+        statement = shown.sql(page, carried=len(extras))
+    (text,) = _answer(queryset, statement, params)
     rows: list[Row] = orjson.loads(text)
     beside = [row.pop("_page") for row in rows] if extras else []
     return ([shown.finish(row) for row in rows] if shown.finishers else rows), beside
@@ -153,7 +164,7 @@ def _page(queryset: "models.QuerySet[Any, Any]", names: tuple[str, ...]) -> tupl
     terms = tuple(str(term) for term in query.order_by)
     columns = _columns(query, names)
     order = _columns(query, tuple(term.lstrip("-") for term in terms))
-    if columns is None or order is None or not _is_plain(query) or (query.distinct and not set(order) <= set(columns)):
+    if columns is None or order is None or not _is_plain(query):
         statement: tuple[str, Sequence[Any]] = queryset.values_list(*names).query.get_compiler(queryset.db).as_sql()
         return statement
     compiler = query.get_compiler(queryset.db)
@@ -163,7 +174,9 @@ def _page(queryset: "models.QuerySet[Any, Any]", names: tuple[str, ...]) -> tupl
         condition, params = "true", ()
     joined = sum(map(bool, query.alias_refcount.values())) > 1
     tables, of_tables = compiler.get_from_clause() if joined else ([_quoted(query.model._meta.db_table)], ())
-    what = f"DISTINCT {', '.join(columns)}" if query.distinct else ", ".join(columns)
+    what = ", ".join(columns)
+    if query.distinct:  # PostgreSQL sorts those by what it shows
+        what = f"DISTINCT {', '.join(dict.fromkeys([*columns, *order]))}"
     page = f"SELECT {what} FROM {' '.join(tables)} WHERE {condition}"  # noqa: S608  # names of ours
     if terms:
         ways = ("DESC" if term.startswith("-") else "ASC" for term in terms)
@@ -173,21 +186,21 @@ def _page(queryset: "models.QuerySet[Any, Any]", names: tuple[str, ...]) -> tupl
 
 def _columns(query: Any, names: tuple[str, ...]) -> list[str] | None:
     """The names' columns, in the model's table or annotated as they are; None if one of them is something else."""
-    own, annotations = _own_columns(query.model), query.annotations
-    found = [
-        f"{_quoted(annotations[name].alias)}.{_quoted(annotations[name].target.column)}"
-        if name in annotations
-        else own.get(name)
-        for name in names
-        if name not in annotations or type(annotations[name]) is Col
-    ]
-    return found if len(found) == len(names) and None not in found else None  # type: ignore[return-value]  # None isn't
+    table, own, annotations = _quoted(query.model._meta.db_table), _own_columns(query.model), query.annotations
+    found = []
+    for name in names:
+        if type(annotated := annotations.get(name)) is Col:
+            found.append(f"{_quoted(annotated.alias)}.{_quoted(str(annotated.target.column))}")
+        elif annotated is None and name in own:
+            found.append(f"{table}.{own[name]}")
+        else:
+            return None
+    return found
 
 
 @cache
 def _own_columns(model: type[models.Model]) -> dict[str, str]:
-    table, own = _quoted(model._meta.db_table), {each.attname: each for each in model._meta.concrete_fields}
-    columns = {name: f"{table}.{_quoted(str(each.column))}" for name, each in own.items()}
+    columns = {each.attname: _quoted(str(each.column)) for each in model._meta.concrete_fields}
     return {**columns, "pk": columns[model._meta.pk.attname]}
 
 

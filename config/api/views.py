@@ -285,7 +285,7 @@ class GenericViewSet(APIView, viewsets.GenericViewSet[M]):
             data, _ = self.rows_of(filtered)
         else:
             page = paginator.page_queryset(filtered, self.request)
-            data = paginator.take(*self.rows_of(page, paginator.paths))
+            data = paginator.take(*self.rows_of(page, paginator.names))
         self.record_read(data)
         return Response(data) if paginator is None else paginator.get_paginated_response(data)
 
