@@ -43,3 +43,11 @@ def anchor_audit(timestamp: int) -> None:
     from audit import anchoring, sealing
 
     anchoring.anchor(sealing.heads())
+
+
+@app.periodic(cron="*/10 * * * *")
+@app.task(queue="audit", queueing_lock="note_erasures")
+def note_erasures(timestamp: int) -> None:
+    from audit import erasures
+
+    erasures.note_all()
