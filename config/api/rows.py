@@ -176,7 +176,7 @@ def _page(queryset: "models.QuerySet[Any, Any]", names: tuple[str, ...]) -> tupl
     tables, of_tables = compiler.get_from_clause() if joined else ([_quoted(query.model._meta.db_table)], ())
     what = ", ".join(columns)
     if query.distinct:  # PostgreSQL sorts those by what it shows
-        what = f"DISTINCT {', '.join(dict.fromkeys([*columns, *order]))}"
+        what = f"DISTINCT {', '.join([*columns, *(each for each in order if each not in columns)])}"
     page = f"SELECT {what} FROM {' '.join(tables)} WHERE {condition}"  # noqa: S608  # names of ours
     if terms:
         ways = ("DESC" if term.startswith("-") else "ASC" for term in terms)

@@ -68,9 +68,12 @@ def test_rows_and_their_order_are_djangos(rows: Any, case: str) -> None:
     assert beside == [[row["name"]] for row in found]
 
 
+@pytest.mark.parametrize("distinct", [False, True])
 @pytest.mark.parametrize("path", ["practice__name", "of"])
-def test_values_of_a_join_stand_beside_the_rows(rows: Any, path: str) -> None:
-    queryset = rows.annotate(of=F("practice__name")).order_by("-name")
-    found, beside = fetch(queryset, LocationSerializer, ("name", path))
+def test_values_of_a_join_stand_beside_the_rows(rows: Any, path: str, distinct: bool) -> None:
+    queryset = rows.annotate(of=F("practice__name")).order_by("-name", "id")
+    queryset = queryset.distinct() if distinct else queryset
+    found, beside = fetch(queryset, LocationSerializer, ("name", "id", path))
+    beside = [[name, of] for name, _, of in beside]
     assert beside == [[each.name, each.of] for each in queryset]
     assert [row["name"] for row in found] == [name for name, _ in beside] == ["D", "C", "B", "A"]
