@@ -13,7 +13,7 @@ from django.db import models
 from audit import anchoring, erasures
 from audit.models import AuditEvent
 from audit.tasks import note_erasures
-from patients.models import LegalHold, Patient
+from patients.models import LegalHold, Patient, PatientMerge
 from patients.services import legal_holds, merging
 from patients.services.erasure import erase
 from practices.models import Practice
@@ -71,8 +71,10 @@ def test_restored_chart_is_erased_again(practice: Practice, other_practice: Prac
         living = make_row(Patient)
     assert run() == []
     restored(gone)
-    assert run() == [f"{practice.slug}: 1 have come back and would be erased"]
+    told, who = run()
+    assert (told, who.split()[0]) == (f"{practice.slug}: 1 have come back and would be erased", str(gone.pk))
     assert not is_erased(gone)
+    assert run("--practice", other_practice.slug, "--apply") == []
     assert run("--apply") == [f"{practice.slug}: 1 erased again, 0 stay"]
     assert (is_erased(gone), is_erased(living), is_erased(other)) == (True, False, True)
     assert run("--apply") == []
@@ -97,7 +99,7 @@ def test_erasure_that_failed_is_not_noted(practice: Practice) -> None:
         held = make_row(LegalHold, released_at=None).patient
         assert not erase(patient_id=held.pk, by=SETUP)
     note_erasures(timestamp=0)
-    assert erasures.come_back(practice.pk) == []
+    assert erasures.come_back(practice.pk).patients == {}
     assert not is_erased(held)
 
 
@@ -119,7 +121,47 @@ def test_hold_and_merge_are_named(practice: Practice) -> None:
     assert (is_erased(held), is_erased(merged)) == (True, False)
 
 
-@pytest.mark.parametrize("forged", ["of another practice", "of another patient", "unsigned"])
+def test_nobody_goes_along_who_was_not_erased(practice: Practice) -> None:
+    """Merged by mistake when the backup was made, apart again when one of them was erased."""
+    gone = erased(practice)
+    restored(gone)
+    with practice_scope(practice, actor=SETUP):
+        living = make_row(Patient)
+        merging.merge(source=living, survivor=Patient.objects.get(pk=gone.pk), reason="A mistake", by=SETUP)
+    told, who = run("--apply")
+    assert (told, who.split(":")[0].strip()) == (f"{practice.slug}: 0 erased again, 1 stay", str(gone.pk))
+    assert (is_erased(gone), is_erased(living)) == (False, False)
+    with practice_scope(practice, actor=SETUP):
+        merging.reverse(merge=PatientMerge.objects.get(), by=SETUP)
+    run("--apply")
+    assert (is_erased(gone), is_erased(living)) == (True, False)
+
+
+def test_chart_and_its_duplicate_go_together(practice: Practice) -> None:
+    with practice_scope(practice, actor=SETUP):
+        survivor, source = make_row(Patient), make_row(Patient)
+        merging.merge(source=source, survivor=survivor, reason="The same person", by=SETUP)
+        assert erase(patient_id=survivor.pk, by=SETUP)
+    note_erasures(timestamp=0)
+    restored(survivor)
+    with practice_scope(practice, actor=SETUP):
+        models.QuerySet(Patient).filter(pk=source.pk).update(erased_at=None)
+    assert run("--apply") == [f"{practice.slug}: 2 erased again, 0 stay"]
+
+
+FORGED: dict[str, Any] = {
+    "of another practice": lambda said, patient, other: {**said, "patient": patient, "practice": other},
+    "of another patient": lambda said, patient, other: said,
+    "without a date": lambda said, patient, other: {"practice": said["practice"], "patient": patient},
+    "of another form": lambda said, patient, other: [patient],
+    "unsigned": b"",
+    "empty": b"{}",
+    "cut off": b'{"heads": {"pat',
+    "nothing": b"null",
+}
+
+
+@pytest.mark.parametrize("forged", FORGED)
 def test_entry_that_we_did_not_write_erases_nobody(
     practice: Practice, other_practice: Practice, store: Path, forged: str
 ) -> None:
@@ -127,19 +169,24 @@ def test_entry_that_we_did_not_write_erases_nobody(
     with practice_scope(practice, actor=SETUP):
         living = make_row(Patient)
     entry = entry_of(store)
-    said = {
-        "of another practice": {"practice": str(other_practice.pk), "patient": str(living.pk)},
-        "of another patient": {"practice": str(practice.pk), "patient": str(gone.pk)},
-        "unsigned": {},
-    }[forged]
-    anchoring.save_signed(f"{erasures.FOLDER}/{practice.pk}/{living.pk}.json", said)
-    if forged == "unsigned":
-        path = entry.with_name(f"{living.pk}.json")
-        path.write_bytes(entry.read_bytes().replace(str(gone.pk).encode(), str(living.pk).encode()))
-    with pytest.raises(CommandError, match=str(living.pk)) as refused:
+    said = anchoring.read_signed(f"{erasures.FOLDER}/{practice.pk}/{gone.pk}.json")
+    name = f"{erasures.FOLDER}/{practice.pk}/{living.pk}.json"
+    content = FORGED[forged]
+    if callable(content):
+        anchoring.save_signed(name, content(said, str(living.pk), str(other_practice.pk)))
+    else:
+        altered = entry.read_bytes().replace(str(gone.pk).encode(), str(living.pk).encode())
+        anchoring.store().save(name, io.BytesIO(content or altered), content_type="application/json")
+    restored(gone)
+    with pytest.raises(CommandError, match=name) as refused:
         run("--apply")
     assert refused.value.returncode == 2
-    assert not is_erased(living)
+    assert (is_erased(living), is_erased(gone)) == (False, True)
+
+
+def test_unknown_practice_is_refused() -> None:
+    with pytest.raises(CommandError, match="There is no practice nowhere"):
+        run("--practice", "nowhere")
 
 
 def test_practice_that_cannot_be_noted_does_not_stop_the_others(
@@ -156,6 +203,10 @@ def test_practice_that_cannot_be_noted_does_not_stop_the_others(
 
 def test_other_files_beside_the_entries_are_left_alone(practice: Practice, store: Path) -> None:
     gone = erased(practice)
-    entry_of(store).with_name("README.txt").write_text("What these are")
+    entry = entry_of(store)
+    with practice_scope(practice, actor=SETUP):
+        living = make_row(Patient)
+    for name in ("README.txt", str(living.pk), f"{{{living.pk}}}.json"):
+        entry.with_name(name).write_bytes(entry.read_bytes())
     restored(gone)
     assert run("--apply") == [f"{practice.slug}: 1 erased again, 0 stay"]
