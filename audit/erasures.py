@@ -68,12 +68,11 @@ def erase_again(practice_id: UUID, patients: Collection[UUID]) -> list[UUID]:
     """Each in a transaction of their own. Returns who stays: under a legal hold, or one chart with somebody who isn't
     among them, since in the backup two may be merged who weren't when one of them was erased.
     """
+    noted = set(patients)
     for patient_id in patients:
         with practice_scope(practice_id, actor=ACTOR):
-            patient = Patient.objects.select_for_update(of=("self",)).get(
-                pk=patient_id
-            )  # nobody is merged from here on
-            if set(same_person(patient)) <= set(patients):
+            locked = Patient.objects.select_for_update(of=("self",))  # nobody is merged with them from here on
+            if noted.issuperset(same_person(locked.get(pk=patient_id))):
                 erase(patient_id=patient_id, by=ACTOR)
     with practice_scope(practice_id, actor=ACTOR):
         return list(Patient.objects.filter(pk__in=list(patients), erased_at=None).values_list("pk", flat=True))
